@@ -1,0 +1,1 @@
+"""From a training checkpoint to a stamped ONNX file: conversion, parity check, metadata."""

@@ -1,0 +1,107 @@
+"""The way from a checkpoint to a file that `facesr-cli upscale --model` takes."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from facesr_cli import __version__
+from facesr_cli.errors import ExportError, UsageError
+from facesr_cli.model.info import ModelInfo
+from facesr_export.conversion import DEFAULT_OPSET, to_onnx
+from facesr_export.parity import TOLERANCE, Case, compare
+from facesr_train.checkpoint import Checkpoint, averaged_generator, load_checkpoint
+
+LICENSE = "MIT"
+"""Of the weights that our training makes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportReport:
+    """What was written and how far it is from the checkpoint."""
+
+    output: Path
+    size_bytes: int
+    opset: int
+    info: ModelInfo
+    cases: list[Case]
+
+
+def export_checkpoint(checkpoint_path: Path, output: Path, *, opset: int = DEFAULT_OPSET) -> ExportReport:
+    """Convert, compare with torch, stamp, and write; nothing is written unless every case passes.
+
+    Raises:
+        UsageError: `output` does not end in .onnx or its folder does not exist.
+        ModelError: The checkpoint cannot be read.
+        ExportError: A case differs by more than the tolerance, or the graph is invalid.
+    """
+    if output.suffix.lower() != ".onnx":
+        raise UsageError(f"{output}: the output must end in .onnx")
+    if not output.parent.is_dir():
+        raise UsageError(f"{output.parent}: no such folder; make it first")
+    checkpoint = load_checkpoint(checkpoint_path)
+    generator = averaged_generator(checkpoint)
+    scale, multiple, halo = (int(getattr(generator, name)) for name in ("scale", "multiple", "halo"))
+    model = to_onnx(generator, scale=scale, opset=opset)
+    cases = compare(generator, model, multiple=multiple, scale=scale)
+    worst = max(cases, key=lambda case: case.difference)
+    if not worst.difference <= TOLERANCE:
+        raise ExportError(
+            f"{checkpoint_path}: onnxruntime differs from torch by {worst.difference:.2e} on an input of "
+            f"{worst.shape} (N, H, W), more than {TOLERANCE:.0e}; {output} was not written. "
+            "Try another --opset or onnxruntime version"
+        )
+    recipe = checkpoint.recipe
+    info = ModelInfo(
+        name=recipe.name,
+        version=__version__,
+        scale=scale,
+        multiple=multiple,
+        halo=halo,
+        degradations=tuple(recipe.data.degradations),
+        recipe=f"{recipe.name} {recipe.digest}",
+        data=checkpoint.data,
+        license=LICENSE,
+        parity=float(f"{worst.difference:.3g}"),
+        figures=_figures(checkpoint),
+    )
+    onnx.helper.set_model_props(model, info.to_properties())
+    model.producer_name, model.producer_version = "facesr-cli", __version__
+    model.doc_string = recipe.summary
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except onnx.checker.ValidationError as error:
+        raise ExportError(f"{checkpoint_path}: the graph is not valid ONNX ({error})") from error
+    data = model.SerializeToString()
+    _write(output, data)
+    return ExportReport(output=output, size_bytes=len(data), opset=opset, info=info, cases=cases)
+
+
+def _figures(checkpoint: Checkpoint) -> str:
+    """What the model's card says of its training, label to text; PSNR is that of validation."""
+    baseline = checkpoint.val_bicubic_psnr_db
+    figures = {
+        f"validation, {kind}": f"{value:.2f} dB ({value - baseline[kind]:+.2f} over bicubic)"
+        for kind, value in checkpoint.val_psnr_db.items()
+    }
+    crop_px = checkpoint.recipe.data.hr_crop_px
+    figures["training"] = (
+        f"{checkpoint.step:,} steps, {checkpoint.images_seen:,} crops of {crop_px} px, "
+        f"{checkpoint.elapsed_s / 60:.0f} minutes"
+    )
+    return json.dumps(figures)
+
+
+def _write(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise ExportError(f"{path}: cannot be written ({error.strerror})") from error
+    finally:
+        temporary.unlink(missing_ok=True)

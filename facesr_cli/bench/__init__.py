@@ -1,0 +1,1 @@
+"""Measuring: degradations, pairs, metrics, throughput, and the report people read."""

@@ -1,0 +1,168 @@
+"""The report people read: bench.json, bench.md, images.csv and side-by-side crops in one folder."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import os
+from pathlib import Path
+
+from facesr_cli.bench.result import BenchResult, ImageScore, Row
+from facesr_cli.errors import UsageError, WriteFailedError
+
+HEADINGS = (
+    "degradation",
+    "model",
+    "PSNR dB",
+    "gain dB",
+    "worst dB",
+    "better",
+    "SSIM",
+    "PSNR-Y dB",
+    "photos/s",
+)
+"""Headings of the table, the first two for text. `better`: photographs with a gain above 0, of all."""
+
+CROPS = "crops"
+
+
+def row_cells(row: Row) -> tuple[str, ...]:
+    """Return one table row as text, in the order of `HEADINGS`."""
+    speed = "-" if row.images_per_s is None else f"{row.images_per_s:.2f}"
+    return (
+        row.degradation,
+        row.model,
+        f"{row.psnr_db:.2f}",
+        f"{row.psnr_gain_db:+.2f}",
+        f"{row.psnr_min_db:.2f}",
+        f"{row.better_than_bicubic}/{row.images}",
+        f"{row.ssim:.4f}",
+        f"{row.psnr_y_db:.2f}",
+        speed,
+    )
+
+
+def json_text(result: BenchResult) -> str:
+    """Return the JSON document with a final newline."""
+    return json.dumps(result.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def markdown(result: BenchResult) -> str:
+    """Return the table, the protocol, speed by stage, the machine and what failed, as Markdown."""
+    lines = ["# Benchmark", "", f"facesr-cli {result.version}, {result.date}", ""]
+    lines += _table(HEADINGS, [row_cells(row) for row in result.rows], text_columns=2)
+    if not result.rows:
+        lines.append("No photograph could be measured.")
+    lines += ["", "## Protocol", ""]
+    lines += [f"- **{topic}**: {sentence}" for topic, sentence in result.protocol.items()]
+    if result.throughput:
+        lines += ["", "## Seconds per photograph, median (95th percentile)", ""]
+        lines += _table(
+            ("model", "input", "batch", "timed", "decode", "inference", "encode", "slowest stage"),
+            [
+                (
+                    name,
+                    "x".join(map(str, figures.input_size)),
+                    str(figures.batch_size),
+                    str(figures.runs),
+                    *(
+                        f"{stage.median_s:.4f} ({stage.p95_s:.4f})"
+                        for stage in (figures.decode, figures.infer, figures.encode)
+                    ),
+                    figures.bottleneck,
+                )
+                for name, figures in result.throughput.items()
+            ],
+            text_columns=1,
+        )
+    lines += ["", "## Models and machine", ""]
+    lines += [
+        f"- **{_escaped(used.title)}**, {used.digest}: {used.provider_actual} "
+        f"(asked for {used.provider_requested}), {used.device}, {used.precision}"
+        for used in result.models
+    ]
+    lines += [f"- {name}: {value}" for name, value in result.environment.items()]
+    if result.pictures:
+        lines += ["", "## Best, median and worst", ""]
+        for picture in result.pictures:
+            lines += [
+                _escaped(picture.caption),
+                "",
+                f"![{_escaped(picture.caption)}]({CROPS}/{picture.name})",
+                "",
+            ]
+    if result.failures:
+        lines += ["", "## Failed", ""]
+        lines += [f"- {_escaped(item.file)}: {_escaped(item.message)}" for item in result.failures]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def images_csv(result: BenchResult) -> str:
+    """Return one line per photograph, model and degradation, with a heading line."""
+    buffer = io.StringIO()
+    names = [field.name for field in dataclasses.fields(ImageScore)]
+    writer = csv.DictWriter(buffer, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(dataclasses.asdict(image) for image in result.images)
+    return buffer.getvalue()
+
+
+def prepare_folder(folder: Path) -> None:
+    """Create the report's folder, before any work starts.
+
+    Raises:
+        UsageError: It cannot be created or is a file.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the report folder {folder}: {error.strerror or error}") from error
+
+
+def write_report(result: BenchResult, folder: Path) -> None:
+    """Write the report; files of an earlier one are replaced, each at once or not at all.
+
+    Raises:
+        WriteFailedError: A file cannot be written.
+    """
+    files = {
+        "bench.json": json_text(result).encode(),
+        "bench.md": markdown(result).encode(),
+        "images.csv": images_csv(result).encode(),
+    }
+    files |= {f"{CROPS}/{picture.name}": picture.png for picture in result.pictures}
+    for name, data in files.items():
+        path = folder / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _replace(path, data)
+        except OSError as error:
+            raise WriteFailedError(
+                "write-failed", f"cannot write {path}: {error.strerror or error}; check space and permission"
+            ) from error
+
+
+def _replace(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _table(headings: tuple[str, ...], rows: list[tuple[str, ...]], *, text_columns: int) -> list[str]:
+    if not rows:
+        return []
+    rule = ["---" if column < text_columns else "---:" for column in range(len(headings))]
+    return [f"| {' | '.join(map(_escaped, cells))} |" for cells in (headings, tuple(rule), *rows)]
+
+
+def _escaped(text: str) -> str:
+    """Keep file and model names from being read as Markdown, and multi-line messages on one line."""
+    for character in "\\|[]*_`<":
+        text = text.replace(character, f"\\{character}")
+    return " ".join(text.split())

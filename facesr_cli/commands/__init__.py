@@ -1,0 +1,1 @@
+"""One thin module per command: parse, build settings, call one function, print, exit."""

@@ -1,0 +1,69 @@
+"""`facesr-cli train`: train a network from a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from facesr_cli.errors import MissingExtraError, UsageError
+
+
+@click.command(short_help="Train a network from a recipe.")
+@click.argument("recipe", required=False)
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of face photographs, of any layout.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run: checkpoints, log, samples.")
+@click.option("--resume", is_flag=True, help="Continue the run in --out exactly where it stopped.")
+@click.option(
+    "--max-minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="M",
+    help="Training time over all sittings; the schedule stretches to it. Default: the recipe's steps.",
+)
+@click.option("--device", type=click.Choice(("auto", "cpu", "cuda")), default="auto", show_default=True)
+@click.option(
+    "--devices",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="GPUs to train on.",
+)
+@click.option("--list", "list_recipes", is_flag=True, help="List the shipped recipes and stop.")
+def train(
+    recipe: str | None,
+    data: Path | None,
+    out: Path | None,
+    resume: bool,
+    max_minutes: float | None,
+    device: str,
+    devices: int,
+    list_recipes: bool,
+) -> None:
+    """Train RECIPE, a shipped recipe's name or a TOML file, on the photographs in --data.
+
+    If --data has the folders train and val, these are used; else about one photograph in twenty is held out
+    for validation. The run writes last.ckpt and best.ckpt, which `facesr-cli export` turns into ONNX.
+    """
+    try:
+        from facesr_train.recipe import load_recipe, shipped_recipes
+        from facesr_train.session import TrainSettings, run_training
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"training needs {error.name}, which is not installed: pip install 'facesr-cli[train]'"
+        ) from error
+    if list_recipes:
+        for shipped in shipped_recipes():
+            click.echo(f"{shipped.name:<14} {shipped.summary} ({shipped.source})")
+        return
+    if recipe is None or data is None or out is None:
+        raise UsageError("train needs RECIPE, --data DIR and --out RUN; --list shows the recipes")
+    settings = TrainSettings(
+        data=data, out=out, resume=resume, max_minutes=max_minutes, device=device, devices=devices
+    )
+    checkpoint = run_training(load_recipe(recipe), settings)
+    means = ", ".join(f"{kind} {value:.2f} dB" for kind, value in checkpoint.val_psnr_db.items())
+    click.echo(
+        f"{out}: {checkpoint.step} steps in {checkpoint.elapsed_s / 60:.1f} minutes; validation {means}"
+    )
+    click.echo(f"next: facesr-cli export {out / 'best.ckpt'} -o {checkpoint.recipe.name}.onnx")

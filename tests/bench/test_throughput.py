@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from itertools import count
+
+import pytest
+
+from facesr_cli.bench import throughput
+from facesr_cli.bench.throughput import RUNS, SampleInputs, StageTime, Throughput, measure
+
+
+def test_warm_up_batch_is_not_counted(tmp_path, face, upscaler, monkeypatch):
+    inputs = SampleInputs(tmp_path)
+    inputs.offer(face[:32, :32])
+    inputs.offer(face[32:64, :32])
+    # Every stage takes one tick, so a batch of two takes half a tick per photograph.
+    clock = count()
+    monkeypatch.setattr(throughput.time, "perf_counter", lambda: float(next(clock)))
+    figures = measure(upscaler.upscale_batch, inputs.files, batch_size=2)
+    assert upscaler.batches == [2] * (RUNS // 2 + 1)
+    assert figures.runs == RUNS
+    assert figures.batch_size == 2
+    assert figures.input_size == (32, 32)
+    assert figures.decode == StageTime(median_s=1, p95_s=1)
+    assert figures.infer == StageTime(median_s=0.5, p95_s=0.5)
+    assert figures.encode == StageTime(median_s=1, p95_s=1)
+    assert figures.images_per_s == pytest.approx(1 / 2.5)
+
+
+def test_slow_first_call_does_not_show(tmp_path, face, upscaler, monkeypatch):
+    inputs = SampleInputs(tmp_path)
+    inputs.offer(face[:32, :32])
+    now_s = [0.0]
+    monkeypatch.setattr(throughput.time, "perf_counter", lambda: now_s[0])
+
+    def slow_at_first(images):
+        now_s[0] += 1.0 if upscaler.batches else 100.0
+        return upscaler.upscale_batch(images)
+
+    figures = measure(slow_at_first, inputs.files, batch_size=1)
+    assert figures.infer == StageTime(median_s=1, p95_s=1)
+    assert figures.images_per_s == pytest.approx(1)
+
+
+def test_inputs_have_one_size_and_are_limited(tmp_path, face):
+    inputs = SampleInputs(tmp_path)
+    inputs.offer(face[:32, :32])
+    inputs.offer(face[:32, :40])
+    assert len(inputs.files) == 1
+    for _ in range(RUNS + 3):
+        inputs.offer(face[:32, :32])
+    assert len(inputs.files) == RUNS == len(list(tmp_path.iterdir()))
+
+
+def test_bottleneck_is_the_slowest_stage():
+    fast, slow = StageTime(median_s=1, p95_s=9), StageTime(median_s=2, p95_s=2)
+    figures = Throughput(
+        runs=1, batch_size=1, input_size=(1, 1), decode=fast, infer=fast, encode=slow, images_per_s=0.25
+    )
+    assert figures.bottleneck == "encode"

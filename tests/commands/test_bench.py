@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from skimage.data import astronaut
+
+from facesr_cli.bench.degradations import DEGRADATIONS
+from facesr_cli.bench.settings import DEFAULT_DEGRADATIONS
+from facesr_cli.commands import bench as module
+from facesr_cli.commands.bench import bench
+from facesr_cli.errors import UsageError
+
+
+class Nearest:
+    """What the command makes instead of an `Upscaler`; remembers how."""
+
+    made: list[tuple[str, dict[str, object]]] = []
+
+    def __init__(self, model: str, **options: object) -> None:
+        self.made.append((model, options))
+        self.scale = 2
+        self.batch_size = 1
+        self.info = SimpleNamespace(name=model, version="1.0", digest="sha256:00")
+        self.provider = SimpleNamespace(
+            requested="auto", actual="CPUExecutionProvider", device="test device", precision="fp32"
+        )
+
+    def upscale(self, image):
+        return image.repeat(2, axis=0).repeat(2, axis=1)
+
+    def upscale_batch(self, images):
+        return [self.upscale(image) for image in images]
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture(autouse=True)
+def stand_in(monkeypatch):
+    from facesr_cli.model import upscaler
+
+    Nearest.made = []
+    monkeypatch.setattr(upscaler, "Upscaler", Nearest)
+
+
+@pytest.fixture
+def portraits(tmp_path):
+    folder = tmp_path / "portraits"
+    folder.mkdir()
+    for index in range(2):
+        pixels = np.ascontiguousarray(astronaut()[64 + 32 * index : 128 + 32 * index, 192:256])
+        Image.fromarray(pixels).save(folder / f"{index}.png")
+    return folder
+
+
+def run(*arguments):
+    """Invoke the command without the group, so that our errors arrive as exceptions."""
+    return CliRunner().invoke(bench, [str(argument) for argument in arguments])
+
+
+def test_table_and_protocol(portraits):
+    result = run(portraits, "--no-throughput")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    heading = next(line for line in lines if "PSNR dB" in line)
+    for column in ("degradation", "model", "gain dB", "SSIM", "PSNR-Y dB", "photos/s"):
+        assert column in heading
+    for degradation in DEFAULT_DEGRADATIONS:
+        for model in ("bilinear", "bicubic", "lanczos", "face-x2"):
+            assert any(line.split()[:2] == [degradation, model] for line in lines)
+    assert "PSNR: 8-bit RGB, full frame" in result.stdout
+    assert "baselines: Pillow BILINEAR" in result.stdout
+    assert "CPUExecutionProvider" in result.stdout
+    assert "0/2 0.png" in result.stderr
+    assert "0/2 0.png" not in result.stdout
+
+
+def test_json_is_the_whole_of_stdout(portraits):
+    result = run(portraits, "--json", "--degradation", "paper-alt", "--limit", "1")
+    document = json.loads(result.stdout)
+    assert [row["degradation"] for row in document["rows"]] == ["paper-alt"] * 4
+    assert document["counts"] == {"done": 1, "failed": 0}
+    assert all(row["images_per_s"] > 0 for row in document["rows"])
+
+
+def test_slowest_stage_is_named(portraits):
+    result = run(portraits, "--degradation", "bicubic", "--limit", "1")
+    (line,) = [line for line in result.stdout.splitlines() if "median seconds per photograph" in line]
+    assert "of 32x32" in line
+    assert line.split()[-1] in ("decode", "inference", "encode")
+
+
+def test_options_reach_the_upscaler(portraits):
+    run(
+        *(portraits, "--model", "one", "--model", "two.onnx", "--provider", "cpu", "--device", "1"),
+        *("--precision", "fp32", "--batch-size", "3", "--tile", "256", "--no-throughput", "--limit", "1"),
+    )
+    options = {"provider": "cpu", "device": 1, "precision": "fp32", "batch_size": 3, "tile_px": 256}
+    assert Nearest.made == [("one", options), ("two.onnx", options)]
+
+
+def test_report_folder(portraits, tmp_path):
+    folder = tmp_path / "report"
+    result = run(portraits, "--no-throughput", "--degradation", "bicubic", "-o", folder)
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in folder.iterdir()} == {"bench.json", "bench.md", "images.csv", "crops"}
+    assert str(folder) in result.stderr
+
+
+def test_pairs(portraits, tmp_path):
+    low = tmp_path / "low"
+    low.mkdir()
+    for path in portraits.iterdir():
+        with Image.open(path) as image:
+            image.reduce(2).save(low / path.name)
+    result = run("--lr", low, "--hr", portraits, "--no-throughput", "--json")
+    document = json.loads(result.stdout)
+    assert {row["degradation"] for row in document["rows"]} == {"given"}
+    (low / "0.png").rename(low / "zero.png")
+    assert isinstance(run("--lr", low, "--hr", portraits).exception, UsageError)
+
+
+def test_failed_photograph_is_named_and_exits_with_1(portraits):
+    (portraits / "broken.jpg").write_bytes(b"no photograph")
+    result = run(portraits, "--no-throughput", "--degradation", "bicubic")
+    assert result.exit_code == 1
+    assert "failed: broken.jpg" in result.stderr
+    assert "2 from" in result.stdout
+
+
+def test_wrong_usage(portraits, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for arguments in (
+        [],
+        [portraits, "--lr", portraits, "--hr", portraits],
+        [portraits, "--hr", portraits],
+        ["--lr", portraits],
+        ["--lr", portraits, "--hr", portraits, "--degradation", "real"],
+        [empty],
+        [tmp_path / "missing"],
+    ):
+        error = run(*arguments).exception
+        assert isinstance(error, UsageError), arguments
+        assert error.exit_code == 2
+    assert run(portraits, "--degradation", "papier").exit_code == 2
+    assert run(portraits, "--limit", "0").exit_code == 2
+    assert Nearest.made == []
+
+
+def test_names_repeated_for_a_quick_import_agree():
+    from facesr_cli.model.catalogue import DEFAULT_MODEL
+
+    assert tuple(DEGRADATIONS) == module.DEGRADATION_NAMES
+    assert module.DEFAULT_DEGRADATIONS == DEFAULT_DEGRADATIONS
+    assert module.DEFAULT_MODEL == DEFAULT_MODEL

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from click.testing import CliRunner
+from lightning_fabric import Fabric
+
+from facesr_cli.commands.export import export
+from facesr_cli.errors import ExportError, ModelError, UsageError
+from facesr_cli.model.info import read_model_info
+from facesr_export import exporter
+from facesr_export.exporter import export_checkpoint
+from facesr_export.parity import CASES, Case
+from facesr_train.checkpoint import (
+    Checkpoint,
+    averaged_generator,
+    build_generator,
+    load_checkpoint,
+    save_checkpoint,
+)
+from facesr_train.recipe import load_recipe, recipe_from_dict
+
+
+@pytest.fixture(scope="module")
+def checkpoint_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of a small untrained generator."""
+    values = load_recipe("face-x2").to_dict()
+    values["generator"] |= {"channels": 8, "blocks": 2}
+    recipe = recipe_from_dict(values)
+    weights = build_generator(recipe).state_dict()
+    checkpoint = Checkpoint(
+        recipe=recipe,
+        step=10,
+        elapsed_s=61.0,
+        images_seen=80,
+        data="ten photographs",
+        val_psnr_db={"paper": 33.0, "bicubic": 40.0, "real": 30.0},
+        val_bicubic_psnr_db={"paper": 30.0, "bicubic": 38.0, "real": 29.5},
+        best_psnr_db=34.3,
+        generator=weights,
+        average=weights,
+        optimiser={},
+    )
+    path = tmp_path_factory.mktemp("export") / "best.ckpt"
+    save_checkpoint(Fabric(accelerator="cpu", devices=1), path, checkpoint)
+    return path
+
+
+@pytest.fixture(scope="module")
+def exported(checkpoint_path: Path):
+    return export_checkpoint(checkpoint_path, checkpoint_path.with_name("small.onnx"))
+
+
+def test_the_file_says_what_it_is(exported):
+    info = read_model_info(exported.output)
+    assert (info.name, info.scale, info.multiple, info.halo, info.contract) == ("face-x2", 2, 2, 12, 1)
+    assert info.degradations == ("paper", "bicubic", "real")
+    assert info.data == "ten photographs"
+    assert info.license == "MIT"
+    assert info.recipe.startswith("face-x2 ")
+    assert info.parity is not None
+    assert info.parity <= 1e-4
+    figures = json.loads(info.figures or "")
+    assert figures["training"] == "10 steps, 80 crops of 96 px, 1 minutes"
+    assert figures["validation, paper"] == "33.00 dB (+3.00 over bicubic)"
+
+
+def test_batch_and_sides_are_dynamic(exported, checkpoint_path):
+    session = onnxruntime.InferenceSession(exported.output, providers=["CPUExecutionProvider"])
+    assert session.get_inputs()[0].name == "image"
+    assert session.get_inputs()[0].shape == ["N", 3, "H", "W"]
+    assert session.get_outputs()[0].name == "upscaled"
+    image = np.random.default_rng(0).random((2, 3, 14, 38), dtype=np.float32)
+    (result,) = session.run(None, {"image": image})
+    assert result.shape == (2, 3, 28, 76)
+    import torch
+
+    with torch.no_grad():
+        expected = averaged_generator(load_checkpoint(checkpoint_path))(torch.from_numpy(image))
+    np.testing.assert_allclose(result, expected.numpy(), atol=1e-5)
+
+
+def test_parity_covers_full_size_odd_sizes_and_batches(exported):
+    assert [case.shape for case in exported.cases] == list(CASES)
+    assert (1, 512, 512) in CASES
+    assert any(n >= 3 for n, _, _ in CASES)
+    assert any(h % 2 and w % 2 for _, h, w in CASES)
+
+
+def test_nothing_of_the_exporting_machine_is_in_the_file(exported):
+    model = onnx.load(exported.output)
+    assert all(not node.metadata_props and not node.doc_string for node in model.graph.node)
+    assert b"site-packages" not in exported.output.read_bytes()
+
+
+@pytest.mark.parametrize("difference", [2e-4, float("inf")])
+def test_a_difference_writes_nothing(checkpoint_path, tmp_path, monkeypatch, difference):
+    monkeypatch.setattr(exporter, "compare", lambda *_, **__: [Case((1, 512, 512), difference)])
+    with pytest.raises(ExportError, match=r"differs from torch .* was not written") as caught:
+        export_checkpoint(checkpoint_path, tmp_path / "x.onnx")
+    assert caught.value.exit_code == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_wrong_weights_are_noticed(checkpoint_path, tmp_path, monkeypatch):
+    """The parity check really compares: a graph of other weights does not pass."""
+    convert = exporter.to_onnx
+
+    def altered(generator, **options):
+        model = convert(generator, **options)
+        for tensor in model.graph.initializer:
+            if tensor.name == "tail.weight":
+                values = onnx.numpy_helper.to_array(tensor) + np.float32(1e-3)
+                tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+        return model
+
+    monkeypatch.setattr(exporter, "to_onnx", altered)
+    with pytest.raises(ExportError):
+        export_checkpoint(checkpoint_path, tmp_path / "x.onnx")
+
+
+def test_bad_arguments_are_named(checkpoint_path, tmp_path):
+    with pytest.raises(UsageError, match=r"must end in \.onnx"):
+        export_checkpoint(checkpoint_path, tmp_path / "x.bin")
+    with pytest.raises(UsageError, match="no such folder"):
+        export_checkpoint(checkpoint_path, tmp_path / "nowhere" / "x.onnx")
+    with pytest.raises(UsageError, match="--opset 9"):
+        export_checkpoint(checkpoint_path, tmp_path / "x.onnx", opset=9)
+    with pytest.raises(ModelError, match="no such checkpoint"):
+        export_checkpoint(tmp_path / "none.ckpt", tmp_path / "x.onnx")
+
+
+def test_weights_that_do_not_fit_are_refused(checkpoint_path, tmp_path):
+    checkpoint = load_checkpoint(checkpoint_path)
+    fewer = {name: value for name, value in checkpoint.average.items() if name != "tail.bias"}
+    path = tmp_path / "odd.ckpt"
+    changed = dataclasses.replace(checkpoint, average=fewer)
+    save_checkpoint(Fabric(accelerator="cpu", devices=1), path, changed)
+    with pytest.raises(ModelError, match="do not fit"):
+        export_checkpoint(path, tmp_path / "x.onnx")
+
+
+def test_the_command_reports_file_and_parity(checkpoint_path, tmp_path):
+    output = tmp_path / "face.onnx"
+    result = CliRunner().invoke(export, [str(checkpoint_path), "-o", str(output)])
+    assert result.exit_code == 0, result.output
+    assert "face-x2 x2, opset 18" in result.stdout
+    assert "parity 1x3x512x512" in result.stderr
+    assert output.is_file()

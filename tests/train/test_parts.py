@@ -1,0 +1,54 @@
+"""Losses, schedule, averaging: pure functions with known values."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from facesr_train.averaging import update_average
+from facesr_train.losses import LOSSES
+from facesr_train.losses.pixel import CHARBONNIER_EPSILON
+from facesr_train.schedule import learning_rate, progress
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_equal_pictures_cost_nothing(name):
+    picture = torch.rand(2, 3, 8, 8)
+    assert float(LOSSES[name](picture, picture)) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("l1", 0.1), ("mse", 0.01), ("charbonnier", math.hypot(0.1, CHARBONNIER_EPSILON) - CHARBONNIER_EPSILON)],
+)
+def test_a_constant_error_of_a_tenth(name, expected):
+    picture = torch.rand(2, 3, 8, 8, dtype=torch.float64)
+    assert float(LOSSES[name](picture + 0.1, picture)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("step", "share", "expected"),
+    [(0, 0.0, 0.1), (9, 0.0, 1.0), (500, 0.5, 0.505), (1000, 1.0, 0.01)],
+)
+def test_rate_warms_up_and_follows_a_cosine(step, share, expected):
+    rate = learning_rate(1.0, final_ratio=0.01, share_done=share, step=step, warmup_steps=10)
+    assert rate == pytest.approx(expected)
+
+
+def test_a_budget_replaces_the_steps():
+    assert progress(10, 40, 500.0, None) == 0.25
+    assert progress(10, 40, 30.0, 60.0) == 0.5
+    assert progress(50, 40, 90.0, 60.0) == 1.0
+
+
+def test_average_moves_by_the_warm_decay():
+    average, network = nn.Linear(2, 2), nn.Linear(2, 2)
+    nn.init.zeros_(average.weight)
+    nn.init.ones_(network.weight)
+    update_average(average, network, decay=0.9, step=0)
+    torch.testing.assert_close(average.weight, torch.full((2, 2), 0.9))  # keeps min(0.9, 1 / 10)
+    update_average(average, network, decay=0.9, step=1000)
+    torch.testing.assert_close(average.weight, torch.full((2, 2), 0.91))

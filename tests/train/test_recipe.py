@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from copy import deepcopy
+
+import pytest
+
+from facesr_cli.errors import UsageError
+from facesr_train.recipe import load_recipe, recipe_from_dict, shipped_recipes
+
+SHIPPED = shipped_recipes()
+
+
+@pytest.mark.parametrize("recipe", SHIPPED, ids=lambda recipe: recipe.name)
+def test_every_shipped_recipe_reads_back_equal(recipe):
+    again = recipe_from_dict(recipe.to_dict())
+    assert again == recipe
+    assert again.digest == recipe.digest
+    assert recipe.summary
+    assert recipe.source
+
+
+def test_the_default_network_has_a_recipe():
+    assert set(load_recipe("face-x2").data.degradations) == {"paper", "bicubic", "real"}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("data", "hr_crop"), 96, "unknown key data.hr_crop"),
+        (("data", "hr_crop_px"), 90, "multiple of 32"),
+        (("data", "batch_size"), 1.5, "must be int"),
+        (("data", "batch_size"), 0, "at least 1"),
+        (("data", "sharp_share"), 2, "0..1"),
+        (("data", "degradations"), {"blurry": 1.0}, "unknown blurry"),
+        (("data", "degradations"), {}, "at least one degradation"),
+        (("generator", "kind"), "transformer", "there are half-resolution"),
+        (("generator", "depth"), 3, "unknown key generator.depth"),
+        (("loss",), [{"kind": "l3"}], "unknown kind 'l3'"),
+        (("loss",), [{"kind": "l1", "start": 0.5, "end": 0.2}], "start < end"),
+        (("loss",), [], r"\[\[loss\]\]"),
+        (("run", "steps"), 0, "at least 1"),
+        (("run", "validation_crop_px"), 100, "multiple of 32"),
+        (("colour",), "blue", "unknown key colour"),
+    ],
+)
+def test_mistakes_are_named(path, value, message):
+    values = deepcopy(load_recipe("face-x2").to_dict())
+    place = values
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    with pytest.raises(ValueError, match=message):
+        recipe_from_dict(values)
+
+
+def test_unknown_names_and_files_are_wrong_usage(tmp_path):
+    with pytest.raises(UsageError, match="no recipe 'nonsense'; there are .*face-x2"):
+        load_recipe("nonsense")
+    with pytest.raises(UsageError, match="no such recipe file"):
+        load_recipe(str(tmp_path / "missing.toml"))
+    broken = tmp_path / "broken.toml"
+    broken.write_text("name = ")
+    with pytest.raises(UsageError, match=r"broken\.toml"):
+        load_recipe(str(broken))
+
+
+def test_losses_count_in_their_part_of_the_run():
+    values = load_recipe("face-x2").to_dict()
+    values["loss"] = [{"kind": "l1", "end": 0.8}, {"kind": "mse", "start": 0.8}]
+    first, second = recipe_from_dict(values).losses
+    assert [first.active(share) for share in (0.0, 0.79, 0.8, 1.0)] == [True, True, False, False]
+    assert [second.active(share) for share in (0.0, 0.79, 0.8, 1.0)] == [False, False, True, True]

@@ -1,0 +1,131 @@
+"""Whole runs of a tiny recipe on a CPU."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import pickle
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+
+from facesr_cli.errors import CapabilityError, ModelError, TrainingError, UsageError
+from facesr_train import session
+from facesr_train.checkpoint import averaged_generator, load_checkpoint, save_checkpoint
+from facesr_train.recipe import recipe_from_dict
+from facesr_train.session import TrainSettings, run_training
+
+
+def settings(faces, out, **changes):
+    return dataclasses.replace(TrainSettings(data=faces, out=out, device="cpu"), **changes)
+
+
+def test_a_run_leaves_checkpoints_log_and_pictures(recipe, faces, tmp_path, capsys):
+    checkpoint = run_training(recipe, settings(faces, tmp_path / "run"))
+    assert checkpoint.step == 6
+    assert checkpoint.images_seen == 12
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert {"last.ckpt", "best.ckpt", "metrics.csv", "tensorboard", "samples"} <= names
+    assert not [name for name in names if name.endswith(".part")]
+    with (tmp_path / "run" / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["3", "6"]
+    assert {"loss", "learning_rate", "psnr_db/paper", "gain_db/real"} <= set(rows[0])
+    assert (tmp_path / "run" / "samples" / "step-0000006.png").is_file()
+    assert "100%  step 6" in capsys.readouterr().err
+
+
+class InterruptedRunError(Exception):
+    pass
+
+
+def test_resume_continues_exactly(recipe, faces, tmp_path, monkeypatch):
+    whole = run_training(recipe, settings(faces, tmp_path / "whole"))
+
+    def interrupt(self, report):
+        raise InterruptedRunError
+
+    with monkeypatch.context() as patch, pytest.raises(InterruptedRunError):
+        patch.setattr(session._Reporter, "epoch", interrupt)
+        run_training(recipe, settings(faces, tmp_path / "parts"))
+    assert load_checkpoint(tmp_path / "parts" / "last.ckpt").step == 3
+    resumed = run_training(recipe, settings(faces, tmp_path / "parts", resume=True))
+    assert resumed.step == whole.step
+    assert resumed.images_seen == whole.images_seen
+    for name, tensor in whole.generator.items():
+        assert torch.equal(tensor, resumed.generator[name]), name
+        assert torch.equal(whole.average[name], resumed.average[name]), name
+
+
+def test_a_used_folder_is_not_overwritten(recipe, make_recipe, faces, tmp_path):
+    run_training(recipe, settings(faces, tmp_path))
+    with pytest.raises(UsageError, match="--resume"):
+        run_training(recipe, settings(faces, tmp_path))
+    with pytest.raises(UsageError, match="was trained with recipe small"):
+        run_training(make_recipe(steps=9), settings(faces, tmp_path, resume=True))
+
+
+def test_a_time_budget_ends_the_run_at_the_lowest_rate(make_recipe, faces, tmp_path):
+    recipe = make_recipe(steps=10**9, epoch_steps=10**6)
+    checkpoint = run_training(recipe, settings(faces, tmp_path, max_minutes=0.02))
+    assert checkpoint.elapsed_s == pytest.approx(1.2, abs=1.0)
+    with (tmp_path / "metrics.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert float(row["learning_rate"]) < 0.1 * recipe.optimiser.learning_rate
+
+
+def test_non_finite_training_stops_with_the_last_good_state(recipe, faces, tmp_path):
+    run_training(recipe, settings(faces, tmp_path))
+    longer = dataclasses.replace(recipe, run=dataclasses.replace(recipe.run, steps=40))
+    good = dataclasses.replace(load_checkpoint(tmp_path / "last.ckpt"), recipe=longer)
+    with torch.no_grad():
+        good.generator["tail.bias"].fill_(float("nan"))
+    save_checkpoint(Fabric(accelerator="cpu", devices=1), tmp_path / "last.ckpt", good)
+    before = (tmp_path / "last.ckpt").read_bytes()
+    with pytest.raises(TrainingError, match=r"non-finite before step 9.*last\.ckpt"):
+        run_training(longer, settings(faces, tmp_path, resume=True))
+    assert (tmp_path / "last.ckpt").read_bytes() == before
+
+
+def test_training_on_one_photograph_beats_bicubic(make_recipe, faces, tmp_path):
+    values = make_recipe(steps=160, epoch_steps=160).to_dict()
+    values["data"]["degradations"] = {"bicubic": 1.0}
+    values["generator"]["channels"] = 16
+    checkpoint = run_training(recipe_from_dict(values), settings(faces, tmp_path))
+    assert checkpoint.val_psnr_db["bicubic"] > checkpoint.val_bicubic_psnr_db["bicubic"]
+
+
+def test_averaged_weights_are_what_a_checkpoint_gives(recipe, faces, tmp_path):
+    run_training(recipe, settings(faces, tmp_path))
+    checkpoint = load_checkpoint(tmp_path / "best.ckpt")
+    generator = averaged_generator(checkpoint)
+    assert not generator.training
+    assert all(torch.equal(generator.state_dict()[name], value) for name, value in checkpoint.average.items())
+
+
+class Hostile:
+    def __reduce__(self):
+        return (pytest.fail, ("the checkpoint's code ran",))
+
+
+def test_broken_and_hostile_checkpoints_are_refused(tmp_path):
+    with pytest.raises(ModelError, match="no such checkpoint"):
+        load_checkpoint(tmp_path / "missing.ckpt")
+    for name, data in {"empty": b"", "text": b"not a checkpoint", "pickle": pickle.dumps(Hostile(), 2)}.items():
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(ModelError, match=name):
+            load_checkpoint(tmp_path / name)
+    for name, state in {"hostile": {"facesr_checkpoint": Hostile()}, "other": {"weights": 1}}.items():
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        (tmp_path / name).write_bytes(buffer.getvalue())
+        with pytest.raises(ModelError, match=name):
+            load_checkpoint(tmp_path / name)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
+def test_a_missing_gpu_is_said(recipe, faces, tmp_path):
+    with pytest.raises(CapabilityError, match="no CUDA device"):
+        run_training(recipe, settings(faces, tmp_path, device="cuda"))

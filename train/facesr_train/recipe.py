@@ -1,0 +1,237 @@
+"""Recipes: TOML files read into frozen dataclasses; unknown keys and contradictions are refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+from facesr_cli.errors import UsageError
+from facesr_train.degradations import NAMES as DEGRADATION_NAMES
+from facesr_train.generators import GENERATORS
+from facesr_train.losses import LOSSES
+
+_Section = TypeVar("_Section")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSection:
+    """What a batch is made of."""
+
+    hr_crop_px: int = 96
+    """Side of the high-resolution crop; a multiple of 32, so that JPEG blocks stay whole."""
+    batch_size: int = 16
+    """Crops per optimiser step and device."""
+    sharp_share: float = 0.5
+    """0: every place of a photograph is as likely; 1: in proportion to its gradient."""
+    max_side_px: int = 1024
+    """Photographs with a longer shorter side are reduced to this with Lanczos first."""
+    degradations: Mapping[str, float] = field(default_factory=dict)
+    """Degradation name -> relative frequency."""
+
+    def __post_init__(self) -> None:
+        if self.hr_crop_px < 32 or self.hr_crop_px % 32:
+            raise ValueError(f"data.hr_crop_px must be a positive multiple of 32, not {self.hr_crop_px}")
+        if self.batch_size < 1:
+            raise ValueError("data.batch_size must be at least 1")
+        if not 0 <= self.sharp_share <= 1:
+            raise ValueError("data.sharp_share must lie in 0..1")
+        if not self.degradations or any(share <= 0 for share in self.degradations.values()):
+            raise ValueError("data.degradations must name at least one degradation, with positive shares")
+        if unknown := set(self.degradations) - set(DEGRADATION_NAMES):
+            raise ValueError(
+                f"data.degradations: unknown {', '.join(sorted(unknown))}; "
+                f"there are {', '.join(DEGRADATION_NAMES)}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossTerm:
+    """One loss with its weight and the part of the run in which it counts."""
+
+    kind: str
+    """One of the names in `facesr_train.losses.LOSSES`."""
+    weight: float = 1.0
+    start: float = 0.0
+    """Share of the run at which the term sets in."""
+    end: float = 1.0
+    """Share of the run at which it stops; 1 includes the last step."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in LOSSES:
+            raise ValueError(f"loss: unknown kind {self.kind!r}; there are {', '.join(LOSSES)}")
+        if not (self.weight > 0 and 0 <= self.start < self.end <= 1):
+            raise ValueError(f"loss {self.kind}: needs weight > 0 and 0 <= start < end <= 1")
+
+    def active(self, progress: float) -> bool:
+        """Whether the term counts at this share of the run."""
+        return self.start <= progress < self.end or (self.end == 1.0 and progress >= 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimiserSection:
+    """Adam with linear warm-up and cosine decay, on whose path an average of the weights is kept."""
+
+    learning_rate: float = 1e-3
+    """Peak of the schedule."""
+    final_ratio: float = 0.01
+    """Learning rate at the end, relative to the peak."""
+    beta1: float = 0.9
+    beta2: float = 0.99
+    warmup_steps: int = 100
+    """Optimiser steps of linear rise from 0."""
+    gradient_clip: float = 1.0
+    """Largest global gradient norm; larger ones are scaled down to it."""
+    ema_decay: float = 0.999
+    """Per step; the averaged weights are the ones validated and exported."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSection:
+    """Length of a run and what happens along it."""
+
+    steps: int = 60_000
+    """Optimiser steps in all; with --max-minutes the time decides instead."""
+    epoch_steps: int = 1_000
+    """Optimiser steps between validations; each ends with a checkpoint."""
+    validation_photographs: int = 20
+    """Held-out photographs to validate on, at most."""
+    validation_crop_px: int = 512
+    """Side of the centre crop of a held-out photograph that is validated, high resolution."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.epoch_steps, self.validation_photographs) < 1:
+            raise ValueError("run: steps, epoch_steps and validation_photographs must be at least 1")
+        if self.validation_crop_px < 32 or self.validation_crop_px % 32:
+            raise ValueError("run.validation_crop_px must be a positive multiple of 32")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Everything that decides what a training run computes, apart from the photographs."""
+
+    name: str
+    summary: str
+    """One line for `facesr-cli train --list`."""
+    source: str
+    """Paper or project that the method comes from."""
+    generator_kind: str
+    generator: Any
+    """The configuration dataclass of the generator's kind."""
+    data: DataSection
+    losses: tuple[LossTerm, ...]
+    optimiser: OptimiserSection
+    run: RunSection
+
+    @property
+    def digest(self) -> str:
+        """First 12 hexadecimal digits of the SHA-256 of the resolved recipe."""
+        canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The resolved recipe as plain TOML-like data; `recipe_from_dict` reads it back."""
+        return {
+            "name": self.name,
+            "summary": self.summary,
+            "source": self.source,
+            "generator": {"kind": self.generator_kind, **dataclasses.asdict(self.generator)},
+            "data": dataclasses.asdict(self.data) | {"degradations": dict(self.data.degradations)},
+            "loss": [dataclasses.asdict(term) for term in self.losses],
+            "optimiser": dataclasses.asdict(self.optimiser),
+            "run": dataclasses.asdict(self.run),
+        }
+
+
+def load_recipe(name_or_path: str) -> Recipe:
+    """The shipped recipe of that name, or the recipe in that TOML file.
+
+    Raises:
+        UsageError: There is no such recipe, or it has unknown keys, wrong types or contradictions.
+    """
+    path = Path(name_or_path)
+    if path.suffix == ".toml":
+        if not path.is_file():
+            raise UsageError(f"{path}: no such recipe file")
+        text, origin = path.read_text(encoding="utf-8"), str(path)
+    else:
+        shipped = _shipped()
+        if name_or_path not in shipped:
+            raise UsageError(
+                f"no recipe {name_or_path!r}; there are {', '.join(sorted(shipped))}, or name a .toml file"
+            )
+        text, origin = shipped[name_or_path], f"recipe {name_or_path}"
+    try:
+        return recipe_from_dict(tomllib.loads(text))
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"{origin}: {error}") from error
+
+
+def shipped_recipes() -> list[Recipe]:
+    """All recipes that come with the package, by name."""
+    return [load_recipe(name) for name in sorted(_shipped())]
+
+
+def recipe_from_dict(values: Mapping[str, Any]) -> Recipe:
+    """Build a recipe from TOML data.
+
+    Raises:
+        ValueError: A key is unknown or missing, has the wrong type, or values contradict each other.
+    """
+    values = dict(values)
+    sections = {key: values.pop(key, None) for key in ("generator", "data", "loss", "optimiser", "run")}
+    if unknown := set(values) - {"name", "summary", "source"}:
+        raise ValueError(f"unknown key {', '.join(sorted(unknown))}")
+    if missing := {"name", "summary", "source"} - set(values):
+        raise ValueError(f"missing key {', '.join(sorted(missing))}")
+    generator = dict(sections["generator"] or {})
+    kind = generator.pop("kind", None)
+    if kind not in GENERATORS:
+        raise ValueError(f"generator.kind is {kind!r}; there are {', '.join(GENERATORS)}")
+    if not sections["loss"]:
+        raise ValueError("at least one [[loss]] is needed")
+    return Recipe(
+        **values,
+        generator_kind=kind,
+        generator=_section(GENERATORS[kind][0], "generator", generator),
+        data=_section(DataSection, "data", sections["data"] or {}),
+        losses=tuple(_section(LossTerm, "loss", term) for term in sections["loss"]),
+        optimiser=_section(OptimiserSection, "optimiser", sections["optimiser"] or {}),
+        run=_section(RunSection, "run", sections["run"] or {}),
+    )
+
+
+def _section(kind: type[_Section], title: str, values: Mapping[str, Any]) -> _Section:
+    """Check names and number types of a TOML table, then build its dataclass."""
+    assert dataclasses.is_dataclass(kind)
+    known = {f.name: f.type for f in dataclasses.fields(kind)}
+    checked: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in known:
+            raise ValueError(f"unknown key {title}.{key}; there are {', '.join(known)}")
+        expected = known[key]
+        if expected == "float" and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        plain = {"int": int, "float": float, "str": str}.get(str(expected))
+        if plain is not None and (not isinstance(value, plain) or isinstance(value, bool)):
+            raise ValueError(f"{title}.{key} must be {expected}, not {value!r}")
+        checked[key] = value
+    built: Any = kind(**checked)
+    return built  # type: ignore[no-any-return]
+
+
+def _shipped() -> dict[str, str]:
+    """Recipe name -> TOML text."""
+    folder = resources.files("facesr_train") / "recipes"
+    return {
+        entry.name.removesuffix(".toml"): entry.read_text(encoding="utf-8")
+        for entry in folder.iterdir()
+        if entry.name.endswith(".toml")
+    }

@@ -1,0 +1,194 @@
+"""From a recipe, a folder and a machine to a finished run: devices, photographs, progress on stderr."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from lightning_fabric import Fabric
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+from facesr_cli.errors import CapabilityError
+from facesr_train.checkpoint import Checkpoint
+from facesr_train.crops import PairSource
+from facesr_train.degradations import CONTEXT_PX
+from facesr_train.loop import EpochReport, Run, train
+from facesr_train.photographs import Split, find_photographs, load_photographs
+from facesr_train.recipe import Recipe
+from facesr_train.validation import make_pairs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainSettings:
+    """The flags of `facesr-cli train`."""
+
+    data: Path
+    """Folder of face photographs; with `train` and `val` inside, or of any layout."""
+    out: Path
+    """Folder of the run."""
+    resume: bool = False
+    max_minutes: float | None = None
+    """Training time over all sittings of the run; the schedule stretches to it."""
+    device: str = "auto"
+    """`auto`, `cpu` or `cuda`."""
+    devices: int = 1
+    """Processes that train together, one per GPU."""
+
+
+def run_training(recipe: Recipe, settings: TrainSettings) -> Checkpoint:
+    """Train `recipe` and return the last state; progress goes to stderr.
+
+    Raises:
+        CapabilityError: The device that was asked for is not there.
+        TrainingError: No photographs, or non-finite training.
+        UsageError: The folder belongs to another run.
+    """
+    precision = _precision(settings.device)
+    fabric = Fabric(accelerator=_accelerator(settings.device), devices=settings.devices, precision=precision)
+    fabric.launch()
+    console = Console(stderr=True, highlight=False)
+
+    def say(line: str) -> None:
+        if fabric.is_global_zero:
+            console.print(line, markup=False, soft_wrap=True)
+
+    settings.out.mkdir(parents=True, exist_ok=True)
+    split = find_photographs(settings.data)
+    data = recipe.data
+    window_px = data.hr_crop_px + 2 * CONTEXT_PX
+    photographs = load_photographs(
+        split.train,
+        max_side_px=data.max_side_px,
+        min_side_px=window_px,
+        spill=settings.out / f"photographs-{fabric.global_rank}.uint8",
+        on_skip=say,
+    )
+    held_out = load_photographs(
+        _spread(split.val, recipe.run.validation_photographs),
+        max_side_px=data.max_side_px,
+        min_side_px=32,
+        spill=settings.out / f"held-out-{fabric.global_rank}.uint8",
+        on_skip=say,
+    )
+    photographs = _placed(photographs, fabric.device)
+    say(
+        f"{recipe.name} {recipe.digest}: {len(photographs)} photographs to train on, "
+        f"{len(held_out)} to validate on; {fabric.world_size} x {fabric.device.type}, {precision}"
+    )
+    with _Reporter(console, enabled=fabric.is_global_zero) as reporter:
+        run = Run(
+            folder=settings.out,
+            source=PairSource(
+                photographs,
+                shares=data.degradations,
+                sharp_share=data.sharp_share,
+                seed=recipe.run.seed,
+                rank=fabric.global_rank,
+                device=fabric.device,
+            ),
+            pairs=make_pairs(held_out, data.degradations, recipe.run.validation_crop_px),
+            data=_describe(settings.data, split),
+            resume=settings.resume,
+            budget_s=None if settings.max_minutes is None else settings.max_minutes * 60,
+            on_epoch=reporter.epoch,
+            on_step=reporter.step,
+        )
+        return train(fabric, recipe, run)
+
+
+class _Reporter:
+    """A progress bar where stderr is a terminal, a line per epoch in any case."""
+
+    def __init__(self, console: Console, *, enabled: bool) -> None:
+        self._console, self._enabled = console, enabled
+        self._progress = Progress(
+            TextColumn("training"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[left]} left"),
+            console=console,
+            disable=not (enabled and sys.stderr.isatty()),
+        )
+        self._task = self._progress.add_task("training", total=1.0, left="?")
+
+    def __enter__(self) -> _Reporter:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def step(self, share_done: float, remaining_s: float) -> None:
+        """Move the bar."""
+        self._progress.update(self._task, completed=share_done, left=_duration(remaining_s))
+
+    def epoch(self, report: EpochReport) -> None:
+        """Print one line."""
+        if not self._enabled:
+            return
+        gains = "  ".join(
+            f"{kind} {value:.2f} dB ({value - report.validation.bicubic_psnr_db[kind]:+.2f})"
+            for kind, value in report.validation.psnr_db.items()
+        )
+        self._console.print(
+            f"{report.share_done:4.0%}  step {report.step}  loss {report.loss:.5f}  {gains}  "
+            f"{report.steps_per_s:.2f} steps/s  {_duration(report.remaining_s)} left",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def _accelerator(device: str) -> str:
+    """Fabric's word for the device.
+
+    Raises:
+        CapabilityError: CUDA was asked for and is not there.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise CapabilityError(
+            "--device cuda: this torch sees no CUDA device; check nvidia-smi and that torch is a CUDA build "
+            f"(installed: {torch.__version__}), or train with --device cpu"
+        )
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return device
+
+
+def _precision(device: str) -> Literal["bf16-mixed", "32-true"]:
+    """bfloat16 autocast where the hardware multiplies it fast, else float32."""
+    if _accelerator(device) == "cuda":
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    return "bf16-mixed" if torch.cpu._is_amx_tile_supported() else "32-true"
+
+
+def _placed(photographs: list[torch.Tensor], device: torch.device) -> list[torch.Tensor]:
+    """The photographs on the GPU where they take less than half of its free memory, else where they are."""
+    if device.type != "cuda":
+        return photographs
+    free_bytes, _ = torch.cuda.mem_get_info(device)
+    if sum(photograph.nbytes for photograph in photographs) > free_bytes // 2:
+        return photographs
+    return [photograph.to(device) for photograph in photographs]
+
+
+def _spread(paths: tuple[Path, ...], count: int) -> tuple[Path, ...]:
+    """At most `count` paths, evenly spread over the sorted list."""
+    if len(paths) <= count:
+        return paths
+    return tuple(paths[index * len(paths) // count] for index in range(count))
+
+
+def _describe(folder: Path, split: Split) -> str:
+    return f"{len(split.train)} photographs of faces in {folder.resolve().name!r}, {len(split.val)} held out"
+
+
+def _duration(seconds: float) -> str:
+    if seconds == float("inf"):
+        return "?"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"
