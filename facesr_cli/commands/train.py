@@ -62,6 +62,8 @@ def train(
         data=data, out=out, resume=resume, max_minutes=max_minutes, device=device, devices=devices
     )
     checkpoint = run_training(load_recipe(recipe), settings)
+    if checkpoint is None:
+        return
     means = ", ".join(f"{kind} {value:.2f} dB" for kind, value in checkpoint.val_psnr_db.items())
     click.echo(
         f"{out}: {checkpoint.step} steps in {checkpoint.elapsed_s / 60:.1f} minutes; validation {means}"

@@ -24,6 +24,7 @@ def settings(faces, out, **changes):
 
 def test_a_run_leaves_checkpoints_log_and_pictures(recipe, faces, tmp_path, capsys):
     checkpoint = run_training(recipe, settings(faces, tmp_path / "run"))
+    assert checkpoint is not None
     assert checkpoint.step == 6
     assert checkpoint.images_seen == 12
     names = {path.name for path in (tmp_path / "run").iterdir()}
@@ -113,7 +114,11 @@ class Hostile:
 def test_broken_and_hostile_checkpoints_are_refused(tmp_path):
     with pytest.raises(ModelError, match="no such checkpoint"):
         load_checkpoint(tmp_path / "missing.ckpt")
-    for name, data in {"empty": b"", "text": b"not a checkpoint", "pickle": pickle.dumps(Hostile(), 2)}.items():
+    for name, data in {
+        "empty": b"",
+        "text": b"not a checkpoint",
+        "pickle": pickle.dumps(Hostile(), 2),
+    }.items():
         (tmp_path / name).write_bytes(data)
         with pytest.raises(ModelError, match=name):
             load_checkpoint(tmp_path / name)

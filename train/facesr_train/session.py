@@ -39,8 +39,10 @@ class TrainSettings:
     """Processes that train together, one per GPU."""
 
 
-def run_training(recipe: Recipe, settings: TrainSettings) -> Checkpoint:
+def run_training(recipe: Recipe, settings: TrainSettings) -> Checkpoint | None:
     """Train `recipe` and return the last state; progress goes to stderr.
+
+    Where several processes train together, all but the first return None.
 
     Raises:
         CapabilityError: The device that was asked for is not there.
@@ -97,7 +99,8 @@ def run_training(recipe: Recipe, settings: TrainSettings) -> Checkpoint:
             on_epoch=reporter.epoch,
             on_step=reporter.step,
         )
-        return train(fabric, recipe, run)
+        checkpoint = train(fabric, recipe, run)
+    return checkpoint if fabric.is_global_zero else None
 
 
 class _Reporter:

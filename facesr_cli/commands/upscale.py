@@ -1,0 +1,163 @@
+"""`facesr-cli upscale`: photographs, and directories of them, to larger ones."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from facesr_cli.commands.options import AutoInt, inference_options
+
+if TYPE_CHECKING:
+    from facesr_cli.batch.progress import Progress
+    from facesr_cli.batch.report import Report
+    from facesr_cli.batch.settings import Settings
+
+
+@click.command()
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    "out",
+    type=click.Path(path_type=Path),
+    metavar="OUT",
+    help="File or directory to write; by default DIR-x2 or NAME-x2.EXT beside each INPUT.",
+)
+@click.option(
+    "--model",
+    default="face-x2",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="A bundled model (see 'models') or an ONNX file.",
+)
+@click.option(
+    "--realism",
+    type=click.FloatRange(0, 1),
+    metavar="0..1",
+    help="From 0, closest to the source, to 1, most texture; for models that offer it.",
+)
+@inference_options
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(("same", "png", "jpeg", "webp", "tiff")),
+    default="same",
+    show_default=True,
+    help="Kind of file to write.",
+)
+@click.option(
+    "--quality", type=click.IntRange(1, 100), metavar="N", help="Of JPEG, WebP and AVIF; 95 by default."
+)
+@click.option(
+    "--existing",
+    type=click.Choice(("resume", "skip", "overwrite", "error")),
+    default="resume",
+    show_default=True,
+    help="What to do where an output exists; resume redoes what has changed.",
+)
+@click.option("--include", multiple=True, metavar="GLOB", help="Take only these files of directories.")
+@click.option("--exclude", multiple=True, metavar="GLOB", help="Leave these files and directories out.")
+@click.option(
+    "--metadata",
+    type=click.Choice(("keep", "strip")),
+    default="keep",
+    show_default=True,
+    help="EXIF and XMP; the colour profile always stays.",
+)
+@click.option(
+    "--workers",
+    type=AutoInt(),
+    default="auto",
+    show_default=True,
+    help="Threads that read photographs, and as many that write them.",
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE.json",
+    help="Write what became of every photograph to this file.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the same document on stdout.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done, and write nothing.")
+@click.option("--fail-fast", is_flag=True, help="Stop after the first photograph that fails.")
+@click.option("-q", "--quiet", is_flag=True, help="Tell failures only.")
+@click.option("-v", "--verbose", is_flag=True, help="Tell every file, also those that are ignored.")
+@click.pass_context
+def upscale(
+    ctx: click.Context, /, *, as_json: bool, dry_run: bool, quiet: bool, verbose: bool, **flags: Any
+) -> None:
+    """Enlarge photographs of people; directories are walked, and their tree is kept.
+
+    INPUT is any mix of files and directories. One that fails never ends the run, sources are never changed,
+    and the same command continues a run that was interrupted.
+    """
+    if quiet and verbose:
+        raise click.UsageError("-q and -v contradict each other.")
+    from facesr_cli.batch.run import run_batch
+    from facesr_cli.batch.settings import Settings
+
+    settings = Settings(tile_px=flags.pop("tile"), **flags)
+    if dry_run:
+        ctx.exit(_dry_run(settings, as_json=as_json, verbose=verbose))
+    report = run_batch(
+        settings, upscaler_factory=_open_upscaler, progress=_progress(quiet=quiet, verbose=verbose)
+    )
+    _tell(report, quiet=quiet, verbose=verbose)
+    if as_json:
+        click.echo(report.to_json_text(), nl=False)
+    ctx.exit(report.exit_code)
+
+
+def _open_upscaler(settings: Settings) -> Any:
+    """Open the real network; ModelError and ProviderError come from here, before anything is written."""
+    from facesr_cli.model.upscaler import Upscaler
+
+    return Upscaler(
+        settings.model,
+        provider=settings.provider,
+        device=settings.device,
+        precision=settings.precision,
+        batch_size=settings.batch_size,
+        tile_px=settings.tile_px,
+        realism=settings.realism,
+    )
+
+
+def _dry_run(settings: Settings, *, as_json: bool, verbose: bool) -> int:
+    import json
+
+    from facesr_cli.batch.dry_run import dry_run
+    from facesr_cli.batch.report import ignored_lines
+    from facesr_cli.model.catalogue import resolve_model
+    from facesr_cli.model.info import read_model_info
+
+    plan = dry_run(settings, read_model_info(resolve_model(settings.model)))
+    if as_json:
+        click.echo(json.dumps(plan.to_json(), indent=2))
+    else:
+        for line in plan.lines():
+            click.echo(line)
+    for line in ignored_lines(plan.ignored, each=verbose):
+        click.echo(line, err=True)
+    return plan.exit_code
+
+
+def _progress(*, quiet: bool, verbose: bool) -> Progress:
+    from facesr_cli.batch.progress import Bar, Lines, Silent
+
+    if quiet:
+        return Silent()
+    shown = Bar if sys.stderr.isatty() else Lines
+    return shown(sys.stderr, each=verbose)
+
+
+def _tell(report: Report, *, quiet: bool, verbose: bool) -> None:
+    """Say on stderr how it ended; failures last, where they are seen."""
+    from facesr_cli.batch.report import ignored_lines
+
+    lines = [] if quiet else [*ignored_lines(report.ignored, each=verbose), *report.notes(), report.summary()]
+    for line in (*lines, *report.failures()):
+        click.echo(line, err=True)

@@ -1,0 +1,10 @@
+"""A photograph in and out: decoding, encoding, colour profile, metadata, alpha and bit depth."""
+
+from __future__ import annotations
+
+from facesr_cli.photo.decode import decode, header_size
+from facesr_cli.photo.encode import encode, fit_to_format
+from facesr_cli.photo.formats import FileFormat
+from facesr_cli.photo.photograph import Photo
+
+__all__ = ["FileFormat", "Photo", "decode", "encode", "fit_to_format", "header_size"]

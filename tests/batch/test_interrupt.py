@@ -1,0 +1,116 @@
+"""Ctrl-C in a real process: whole files only, a report, 130, and the same command continues."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from PIL import Image
+
+# The network is slow enough to be interrupted, and says when its first photograph is through.
+_PROGRAM = """
+import sys, time
+from pathlib import Path
+from types import SimpleNamespace
+from facesr_cli.batch import Settings, run_batch
+
+class Slow:
+    info = SimpleNamespace(name="slow", version="1", scale=2, digest="sha256:slow")
+    provider = SimpleNamespace(requested="auto", actual="StandInProvider", precision="fp32")
+    scale, batch_size = 2, 1
+    def upscale_batch(self, images):
+        print("began", flush=True)
+        time.sleep(float(sys.argv[2]))
+        return [image.repeat(2, 0).repeat(2, 1) for image in images]
+    def close(self): pass
+
+root = Path(sys.argv[1])
+settings = Settings(inputs=(root / "in",), report=root / "report.json", workers=1)
+sys.exit(run_batch(settings, upscaler_factory=lambda _settings: Slow()).exit_code)
+"""
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+
+
+def _start(root, pause_s):
+    return subprocess.Popen(
+        [sys.executable, "-c", _PROGRAM, str(root), str(pause_s)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture
+def root(tmp_path, photograph):
+    for number in range(20):
+        photograph(tmp_path / "in" / f"{number:02}.png", seed=number)
+    return tmp_path
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_first_signal_ends_in_order_and_the_same_command_continues(root, signum):
+    process = _start(root, 0.05)
+    for _ in range(3):
+        assert process.stdout.readline() == "began\n"
+    process.send_signal(signum)
+    _, said = process.communicate(timeout=30)
+
+    assert process.returncode == 128 + signum
+    assert "Interrupted" in said
+    document = json.loads((root / "report.json").read_text())
+    statuses = [entry["status"] for entry in document["files"]]
+    assert len(statuses) == 20 and document["counts"]["done"] == statuses.count("done") >= 2
+    assert statuses.count("not-started") >= 10
+    outputs = [path for path in (root / "in-x2").iterdir() if path.suffix != ".jsonl"]
+    assert len(outputs) == statuses.count("done"), "nothing but whole, reported files"
+    for path in outputs:
+        with Image.open(path) as image:
+            image.load()
+
+    second = _start(root, 0)
+    second.communicate(timeout=30)
+    assert second.returncode == 0
+    counts = json.loads((root / "report.json").read_text())["counts"]
+    assert counts == {"done": 20 - statuses.count("done"), "skipped": statuses.count("done"), "failed": 0}
+
+
+def test_killed_at_any_moment_only_whole_files_are_left_and_the_rest_follows(root, tree, tmp_path_factory):
+    whole = tmp_path_factory.mktemp("whole")
+    (whole / "in").symlink_to(root / "in")
+    _start(whole, 0).communicate(timeout=30)
+    expected = tree(whole / "in-x2")
+    assert len(expected) == 20
+
+    for photographs in (1, 2, 5):
+        process = _start(root, 0.003)
+        for _ in range(photographs):
+            process.stdout.readline()
+        process.kill()
+        process.communicate(timeout=30)
+        for name, content in tree(root / "in-x2").items() if (root / "in-x2").exists() else ():
+            assert name.endswith(".part") or content == expected[name]
+
+    process = _start(root, 0)
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert tree(root / "in-x2") == expected, "byte for byte, and no temporary file"
+
+
+def test_second_signal_ends_at_once(root):
+    process = _start(root, 20)
+    assert process.stdout.readline() == "began\n"
+    process.send_signal(signal.SIGINT)
+    # The handler runs between bytecodes, so the first one is seen by what it says.
+    while "Interrupted" not in process.stderr.readline():
+        pass
+    begun_s = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert time.monotonic() - begun_s < 5

@@ -1,0 +1,172 @@
+"""--existing: what a second run does, and what it never touches."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from facesr_cli.batch.journal import JOURNAL_NAME
+from facesr_cli.errors import CapabilityError, UsageError
+
+
+def _statuses(report):
+    return {
+        result.source.name if result.source.parent.name != "sub" else f"sub/{result.source.name}": (
+            result.status,
+            result.reason,
+        )
+        for result in report.files
+    }
+
+
+def _done_again(report):
+    return {name for name, (status, _reason) in _statuses(report).items() if status == "done"}
+
+
+@pytest.fixture
+def out(run, album):
+    """An output directory after a complete run."""
+    assert run(album).count("done") == 5
+    return album.with_name("album-x2")
+
+
+def test_a_second_run_does_nothing(run, album, out, tree, upscaler):
+    before = tree(out)
+    upscaler.batches.clear()
+    report = run(album)
+    assert set(_statuses(report).values()) == {("skipped", "done-before")}
+    assert report.exit_code == 0 and upscaler.batches == []
+    assert tree(out) == before
+
+
+def test_an_interrupted_run_ends_with_the_same_bytes(run, album, out, tree):
+    whole = tree(out)
+    journal = (out / JOURNAL_NAME).read_bytes().splitlines(keepends=True)
+    for name in ("sub/a.png", "z.tiff"):
+        (out / name).unlink()
+    (out / JOURNAL_NAME).write_bytes(b"".join(journal[:5]) + journal[5][:20])  # torn in its sixth line
+    kept = {json.loads(line)["output"] for line in journal[:5]}
+    for path in [path for path in out.rglob("*") if path.is_file() and path.name != JOURNAL_NAME]:
+        if path.relative_to(out).as_posix() not in kept:
+            path.unlink()
+
+    report = run(album)
+
+    assert report.exit_code == 0
+    assert 0 < report.count("skipped") < 5
+    assert tree(out) == whole
+    assert set(_statuses(run(album)).values()) == {("skipped", "done-before")}, "lines after a torn one count"
+
+
+def test_touched_source_deleted_and_truncated_outputs_are_redone(run, album, out, photograph):
+    photograph(album / "a.png", seed=99)
+    (out / "b.JPG").unlink()
+    (out / "z.tiff").write_bytes((out / "z.tiff").read_bytes()[:-3])
+    assert _done_again(run(album)) == {"a.png", "b.JPG", "z.tiff"}
+
+
+def test_a_new_modification_time_alone_counts(run, album, out):
+    os.utime(album / "a.png", ns=(1, 1))
+    assert _done_again(run(album)) == {"a.png"}
+
+
+@pytest.mark.parametrize("change", [{"quality": 50}, {"metadata": "strip"}, {"realism": 0.5}])
+def test_changed_settings_redo_everything(run, album, out, change):
+    assert run(album, **change).count("done") == 5
+
+
+@pytest.mark.parametrize("same", [{"workers": 1}, {"batch_size": 7}, {"provider": "cpu"}, {"device": 3}])
+def test_settings_that_do_not_decide_the_picture_redo_nothing(run, album, out, same):
+    assert run(album, **same).count("skipped") == 5
+
+
+def test_another_model_redoes_everything(run, album, out, upscaler):
+    upscaler.digest = "sha256:other"
+    assert run(album).count("done") == 5
+
+
+def test_a_file_of_someone_else_is_never_replaced(run, album, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "a.png").write_bytes(b"precious")
+    report = run(album, out=out)
+    assert _statuses(report)["a.png"] == ("failed", "exists-unknown")
+    assert report.exit_code == 1 and report.count("done") == 4
+    assert "--existing overwrite" in next(iter(report.failures()))
+    assert (out / "a.png").read_bytes() == b"precious"
+
+    assert _statuses(run(album, out=out, existing="skip"))["a.png"] == ("skipped", "exists")
+    assert (out / "a.png").read_bytes() == b"precious"
+    assert _statuses(run(album, out=out, existing="overwrite"))["a.png"] == ("done", None)
+    assert (out / "a.png").read_bytes() != b"precious"
+
+
+def test_error_refuses_before_any_work(run, album, out, upscaler):
+    upscaler.batches.clear()
+    (out / "a.png").unlink()
+    with pytest.raises(UsageError, match="4 outputs exist"):
+        run(album, existing="error")
+    assert upscaler.batches == [] and not (out / "a.png").exists()
+
+
+def _mark_as_killed_before_done(out, name):
+    """Drop the `done` line of one output, as a kill just after the rename would have."""
+    lines = (out / JOURNAL_NAME).read_text().splitlines(keepends=True)
+    kept = [line for line in lines if not (f'"{name}"' in line and '"done"' in line)]
+    assert len(kept) == len(lines) - 1
+    (out / JOURNAL_NAME).write_text("".join(kept))
+
+
+def test_killed_between_rename_and_journal(run, album, out):
+    _mark_as_killed_before_done(out, "a.png")
+    assert run(album).count("skipped") == 5, "its digest proves that it is whole"
+
+    content = bytearray((out / "a.png").read_bytes())
+    content[-1] ^= 255
+    (out / "a.png").write_bytes(content)
+    assert _done_again(run(album)) == {"a.png"}
+
+
+def test_a_journal_of_a_newer_version_is_refused(run, album, out, tree):
+    with (out / JOURNAL_NAME).open("a") as file:
+        file.write('{"version": 2, "something": "new"}\n')
+    before = tree(out)
+    with pytest.raises(CapabilityError, match="Upgrade facesr-cli"):
+        run(album, existing="overwrite")
+    assert tree(out) == before
+
+
+def test_nonsense_in_a_journal_only_costs_a_redo(run, album, out):
+    (out / JOURNAL_NAME).write_bytes(b'\xff\xfe\n[]\n{"version": 1}\nnull\n{"version": "x"}\n')
+    report = run(album)
+    assert {reason for _status, reason in _statuses(report).values()} == {"exists-unknown"}
+    assert run(album, existing="overwrite").count("done") == 5
+    assert run(album).count("skipped") == 5
+
+
+def test_own_outputs_are_not_inputs(run, album, out, tmp_path):
+    before = sorted(out.rglob("*"))
+    report = run(tmp_path, out=tmp_path / "other")
+    assert {item.reason for item in report.ignored if out in item.path.parents} == {"own-output", "hidden"}
+    assert report.count("done") == 5
+    assert sorted(out.rglob("*")) == before
+    # Named alone, an output directory is enlarged once more: its originals are not inputs.
+    assert run(out).count("done") == 5
+
+
+def test_outputs_beside_their_inputs_are_not_inputs_of_the_next_run(run, album):
+    run(album / "a.png", album / "b.JPG")
+    report = run(*sorted(album.glob("*.[pJ]*")))
+    assert report.count("skipped") == 2
+    assert not list(album.glob("*-x2-x2*"))
+
+
+def test_the_output_directory_inside_the_input_is_not_read(run, album):
+    assert run(album, out=album / "large").count("done") == 5
+    report = run(album, out=album / "large")
+    assert report.count("skipped") == 5 and len(report.files) == 5
+    (album / "large" / "stray.png").write_bytes((album / "a.png").read_bytes())
+    assert len(run(album, out=album / "large").files) == 5
+    assert JOURNAL_NAME not in {result.source.name for result in report.files}
