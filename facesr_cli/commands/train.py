@@ -20,7 +20,13 @@ from facesr_cli.errors import MissingExtraError, UsageError
     metavar="M",
     help="Training time over all sittings; the schedule stretches to it. Default: the recipe's steps.",
 )
-@click.option("--device", type=click.Choice(("auto", "cpu", "cuda")), default="auto", show_default=True)
+@click.option(
+    "--device",
+    type=click.Choice(("auto", "cpu", "cuda")),
+    default="auto",
+    show_default=True,
+    help="Where to train; auto takes a GPU if torch sees one.",
+)
 @click.option(
     "--devices",
     type=click.IntRange(min=1),

@@ -1,0 +1,1 @@
+"""A network at run time: model files, execution providers, tiling, and the `Upscaler` that joins them."""

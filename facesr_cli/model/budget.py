@@ -1,0 +1,66 @@
+"""How much is processed at once on each kind of device, and how much less after it ran out of memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from facesr_cli.model.tiling import TileRule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """Limits of one run of the network, in input pixels."""
+
+    whole_px: int
+    """Pictures of up to this many pixels (height times width) are not tiled; 0: `tile_px` alone decides."""
+    tile_px: int
+    """Largest side of a tile."""
+    batch_size: int
+    """Most pictures or tiles of equal size that run together."""
+    batch_px: int | None
+    """Most pixels that run together (one picture always may); None: `batch_size` alone decides."""
+
+    def tile_for(self, height: int, width: int) -> int:
+        """Largest side to be processed at once for a picture of this size."""
+        return max(height, width) if height * width <= self.whole_px else self.tile_px
+
+    def batch_for(self, height: int, width: int) -> int:
+        """How many pictures of this size may run together."""
+        if self.batch_px is None:
+            return self.batch_size
+        return max(1, min(self.batch_size, self.batch_px // (height * width)))
+
+    def after_shortage(self, height: int, width: int, batch: int, rule: TileRule) -> Budget | None:
+        """Half of what did not fit into memory: half the batch, then half the tile; None where that ends.
+
+        Args:
+            height: Height of the pictures that did not fit.
+            width: Their width.
+            batch: How many there were.
+            rule: How the network may be tiled.
+        """
+        if batch > 1:
+            return replace(self, batch_size=batch // 2, batch_px=None)
+        tile = min(self.tile_for(height, width), max(height, width))
+        smaller = max(tile // 2, rule.smallest_tile)
+        if smaller >= tile:
+            return None
+        return replace(self, whole_px=0, tile_px=smaller, batch_size=1)
+
+
+_CPU = Budget(whole_px=1024 * 1024, tile_px=512, batch_size=1, batch_px=None)
+"""Batches bring a CPU nothing; 1 Mpx keeps a 64-channel network under about 2 GiB."""
+
+_GPU = Budget(whole_px=2048 * 2048, tile_px=1024, batch_size=8, batch_px=2048 * 2048)
+
+
+def budget_for(provider_key: str, rule: TileRule, *, batch_size: int | None, tile_px: int | None) -> Budget:
+    """The budget of a provider; what the caller names (not None) is taken as it is."""
+    budget = _CPU if provider_key in ("cpu", "openvino") else _GPU
+    # A network that looks far around needs larger tiles, or most of each tile would be context.
+    budget = replace(budget, tile_px=max(budget.tile_px, 2 * rule.smallest_tile))
+    if batch_size is not None:
+        budget = replace(budget, batch_size=batch_size, batch_px=None)
+    if tile_px is not None:
+        budget = replace(budget, whole_px=0, tile_px=tile_px)
+    return budget

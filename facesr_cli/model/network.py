@@ -1,0 +1,161 @@
+"""One network on one provider: builds its sessions when needed, runs batches, and refuses broken output."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+
+from facesr_cli.errors import ModelError, UpscaleFailedError, UsageError
+from facesr_cli.model.blend import blend
+from facesr_cli.model.graph import PixelType, attach_integer_io
+from facesr_cli.model.info import Model
+from facesr_cli.model.onnxfile import read_interface, read_onnx
+from facesr_cli.model.precision import to_float16
+from facesr_cli.model.session import Engine, NetworkSource, Pixels, open_engine
+
+MAX_DRIFT_LEVELS = 8.0
+"""Largest difference, in 8-bit levels, between the means of a picture and of its enlargement. A sound network
+stays below one level; black, white or noisy output of a broken one does not."""
+
+SMALLEST_JUDGED_PX = 16
+"""Pictures with a shorter side are all border, where a sound network may drift; they are not judged."""
+
+
+class Network:
+    """A model opened on a provider; arguments and errors as in `session.open_engine`.
+
+    Args:
+        model: The file as read.
+        proto: Its graph, which `mix` may have blended with a partner.
+        requested: Key of a provider, or `auto`.
+        device: Which GPU, from 0.
+        precision: `auto`, `fp32`, `fp16` or `bf16`.
+        threads: Threads for one picture on a CPU; None: all that this process may use.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        proto: onnx.ModelProto,
+        *,
+        requested: str,
+        device: int,
+        precision: str,
+        threads: int | None,
+    ) -> None:
+        self._model = model
+        self._proto = proto
+        self._device = device
+        self._threads = threads
+        engine, self.choice = open_engine(
+            self._source("uint8"), requested=requested, device=device, precision=precision, threads=threads
+        )
+        self.provider_key = engine.provider.key
+        self._engines: dict[tuple[str, PixelType], Engine] = {(self.provider_key, "uint8"): engine}
+        self._closed = False
+
+    def run(self, pictures: Sequence[Pixels]) -> list[Pixels]:
+        """Enlarge (h,w,3) pictures, uint8 or uint16, of equal shape, padded to what the network takes.
+
+        Raises:
+            UpscaleFailedError: Its reason is one of those that `Upscaler.upscale` lists.
+        """
+        batch = np.stack(pictures)
+        pixel_type: PixelType = "uint8" if batch.dtype == np.uint8 else "uint16"
+        results = self._infer(self._engine(self.provider_key, pixel_type), batch)
+        for index, picture in enumerate(pictures):
+            if _is_plausible(picture, results[index]):
+                continue
+            # fp16 overflows on some GPUs; fp32 tells whether the network or its arithmetic is at fault.
+            again = self._infer(self._engine("cpu", pixel_type), picture[np.newaxis])[0]
+            if not _is_plausible(picture, again):
+                raise UpscaleFailedError(
+                    "implausible-output",
+                    f"{self._model.info.name} returned a picture whose brightness differs from the original "
+                    f"by more than {MAX_DRIFT_LEVELS:g} levels, also in fp32 on the CPU.",
+                )
+            results[index] = again
+        return results
+
+    def close(self) -> None:
+        """Free the sessions and their memory."""
+        self._engines.clear()
+        self._closed = True
+
+    def _infer(self, engine: Engine, batch: Pixels) -> list[Pixels]:
+        """Run (n,h,w,3) through `engine`, filled up where the network takes a fixed number of pictures."""
+        scale = self._model.info.scale
+        fixed = self._model.interface.batch or len(batch)
+        expected = (fixed, batch.shape[1] * scale, batch.shape[2] * scale, 3)
+        results: list[Pixels] = []
+        for first in range(0, len(batch), fixed):
+            part = batch[first : first + fixed]
+            spare = fixed - len(part)
+            larger = engine.run(np.concatenate([part, part[-1:].repeat(spare, axis=0)]) if spare else part)
+            if larger.shape != expected:
+                raise UpscaleFailedError(
+                    "wrong-output-size",
+                    f"{self._model.info.name} returned pixels of shape {larger.shape}, expected {expected}.",
+                )
+            results += list(larger[: len(part)])
+        return results
+
+    def _engine(self, provider_key: str, pixel_type: PixelType) -> Engine:
+        """The engine for `pixel_type`, opened when it is first needed."""
+        if self._closed:
+            raise ValueError("this Upscaler is closed")
+        engine = self._engines.get((provider_key, pixel_type))
+        if engine is None:
+            engine, _ = open_engine(
+                self._source(pixel_type),
+                requested=provider_key,
+                device=self._device,
+                precision=self.choice.precision if provider_key == self.provider_key else "fp32",
+                threads=self._threads,
+            )
+            self._engines[provider_key, pixel_type] = engine
+        return engine
+
+    def _source(self, pixel_type: PixelType) -> NetworkSource:
+        path = self._model.file.path
+
+        def build(precision: str) -> bytes:
+            proto, interface = self._proto, self._model.interface
+            if precision == "fp16" and interface.input_type == onnx.TensorProto.FLOAT:
+                proto = to_float16(proto)
+                interface = read_interface(proto, path)
+            return bytes(attach_integer_io(proto, interface, pixel_type).SerializeToString())
+
+        return NetworkSource(build=build, name=path.name, digest=self._model.info.digest)
+
+
+def mix(model: Model, realism: float | None) -> onnx.ModelProto:
+    """The graph of `model`, blended with that of its partner where `realism` is given.
+
+    Raises:
+        UsageError: `realism` is not in 0..1, or the model has no partner.
+        ModelError: The partner is missing, or another network.
+    """
+    if realism is None:
+        return model.file.proto
+    if not 0.0 <= realism <= 1.0:
+        raise UsageError(f"Realism is a number from 0 to 1, not {realism:g}.")
+    path, partner = model.file.path, model.info.partner
+    if partner is None:
+        raise UsageError(f"{model.info.name} has no partner network, so its realism cannot be set.")
+    if partner in ("", ".", "..") or "/" in partner or "\\" in partner:
+        raise ModelError(f"{path}: its partner {partner!r} is not a plain file name.")
+    other = read_onnx(path.parent / partner)
+    try:
+        return blend(model.file.proto, other.proto, realism)
+    except ModelError as error:
+        raise ModelError(f"{path} and {other.path}: {error}.") from error
+
+
+def _is_plausible(picture: Pixels, larger: Pixels) -> bool:
+    if min(picture.shape[:2]) < SMALLEST_JUDGED_PX:
+        return True
+    level = float(np.iinfo(picture.dtype).max) / 255
+    return abs(float(picture.mean()) - float(larger.mean())) <= MAX_DRIFT_LEVELS * level

@@ -1,0 +1,249 @@
+"""Opens a network on a provider, proves that it runs there, and gives onnxruntime's faults our types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from facesr_cli.errors import ModelError, ProviderError, UpscaleFailedError
+from facesr_cli.model import graph
+from facesr_cli.model.hardware import usable_cpus
+from facesr_cli.model.provider_options import partner_options, provider_options
+from facesr_cli.model.providers import (
+    AUTO_ORDER,
+    PROVIDERS,
+    Provider,
+    available,
+    choose_precision,
+    cuda_requirement,
+    device_text,
+    installed_wheels,
+    missing_library,
+    openvino_device,
+    preload_cuda,
+    remedy_for,
+    require_onnxruntime,
+    wheel_conflict,
+)
+
+Pixels = NDArray[Any]
+"""RGB pixels, uint8 or uint16, full range; the layout is stated where the name is used."""
+
+_RECORD_ASSIGNMENT = "session.record_ep_graph_assignment_info"
+_HEAVY = ("Conv", "ConvTranspose", "FusedConv", "NhwcFusedConv", "MatMul", "Gemm")
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "out_of_memory",
+    "failed to allocate memory",
+    "bad_alloc",
+    "bad allocation",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderChoice:
+    """Where a network runs, and why there."""
+
+    requested: str
+    """Word of the command line."""
+    actual: str
+    """onnxruntime's name, e.g. `CPUExecutionProvider`; it really is in the session."""
+    device: str
+    precision: str
+    """`fp32`, `fp16` or `bf16`."""
+    reason: str
+    """One line for people: what was chosen, and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkSource:
+    """What a session is made from."""
+
+    build: Callable[[str], bytes]
+    """Takes `fp32` or `fp16` (the precision of the graph itself) and gives a serialised ONNX graph."""
+    name: str
+    """File name, for messages."""
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A network that is loaded and verified to run on `provider`."""
+
+    session: Any
+    run_options: Any
+    provider: Provider
+    precision: str
+
+    def run(self, pixels: Pixels) -> Pixels:
+        """Run the network on (N,H,W,3) RGB pixels of the type it was opened for; (N,sH,sW,3) comes back.
+
+        Raises:
+            UpscaleFailedError: `out-of-memory` or `inference-failed`.
+        """
+        try:
+            result: Pixels = self.session.run([graph.OUTPUT], {graph.INPUT: pixels}, self.run_options)[0]
+        # onnxruntime raises many classes that share no base; all of them become typed data here.
+        except Exception as error:
+            message = str(error).strip() or type(error).__name__
+            if isinstance(error, MemoryError) or any(words in message.lower() for words in _OUT_OF_MEMORY):
+                raise UpscaleFailedError(
+                    "out-of-memory", f"{self.provider.title} ran out of memory; try a smaller --tile."
+                ) from error
+            raise UpscaleFailedError(
+                "inference-failed", f"{self.provider.title} failed: {message.splitlines()[0][:300]}"
+            ) from error
+        return result
+
+
+def open_engine(
+    source: NetworkSource, *, requested: str, device: int, precision: str, threads: int | None
+) -> tuple[Engine, ProviderChoice]:
+    """Open `source` on the provider `requested`, or for `auto` on the first of `AUTO_ORDER` that starts.
+
+    Args:
+        source: The network.
+        requested: A key of `PROVIDERS`, or `auto`.
+        device: Which GPU, from 0; the CPU has no number.
+        precision: `auto`, `fp32`, `fp16` or `bf16`.
+        threads: Threads that work on one picture on a CPU; None: as many as this process may use.
+
+    Raises:
+        ProviderError: What was asked for is not installed, does not start, or would run elsewhere.
+        ModelError: The CPU cannot load the network, which no other provider will mend.
+    """
+    if requested != "auto":
+        provider = PROVIDERS.get(requested)
+        if provider is None:
+            raise ProviderError(f"There is no provider {requested!r}; choose auto, {', '.join(PROVIDERS)}.")
+        engine = open_on(provider, source, device=device, precision=precision, threads=threads)
+        return engine, _choice(engine, requested, device, "as asked for")
+
+    offered = available()
+    faults: list[str] = []
+    for key in (key for key in AUTO_ORDER if key in offered):
+        try:
+            engine = open_on(PROVIDERS[key], source, device=device, precision=precision, threads=threads)
+        except ProviderError as error:
+            faults.append(str(error))
+            continue
+        return engine, _choice(engine, requested, device, _why(key, faults))
+    raise ProviderError(" ".join(faults) or "This onnxruntime offers no provider that facesr-cli knows.")
+
+
+def open_on(
+    provider: Provider, source: NetworkSource, *, device: int, precision: str, threads: int | None
+) -> Engine:
+    """Open `source` on exactly `provider`; arguments and errors as in `open_engine`."""
+    onnxruntime = require_onnxruntime()
+    if provider.key not in available():
+        raise ProviderError(_not_offered(provider))
+    where = openvino_device(device) if provider.key == "openvino" else ""
+    resolved = choose_precision(provider, precision, where)
+    notes = ""
+    if provider.key in ("cuda", "tensorrt"):
+        notes = preload_cuda()
+        library = missing_library(provider)
+        if library is not None:
+            raise ProviderError(_not_started(provider, f"{library} is missing"))
+
+    options = onnxruntime.SessionOptions()
+    # An explicit number also keeps onnxruntime from pinning threads to CPUs it may not have in a container.
+    options.intra_op_num_threads = threads or usable_cpus()
+    options.add_session_config_entry(_RECORD_ASSIGNMENT, "1")
+    if provider.key == "directml":  # as its documentation demands
+        options.enable_mem_pattern = False
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    own = provider_options(provider, device=device, precision=resolved, cache_key=source.digest)
+    listed = [
+        (provider.ort_name, own),
+        *((name, partner_options(name, device=device, precision=resolved)) for name in provider.partners),
+    ]
+    # TensorRT and OpenVINO lower the precision themselves; the others are given a float16 graph.
+    in_graph = resolved == "fp16" and provider.key in ("cuda", "directml")
+    graph_bytes = source.build("fp16" if in_graph else "fp32")
+    try:
+        session = onnxruntime.InferenceSession(graph_bytes, options, providers=listed, enable_fallback=0)
+    # onnxruntime's exceptions share no base class; a session that does not open is one typed error.
+    except Exception as error:
+        fault = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+        if provider.key == "cpu":
+            raise ModelError(f"{source.name}: onnxruntime cannot load it: {fault}") from error
+        raise ProviderError(_not_started(provider, " ".join([fault, *notes.splitlines()]))) from error
+    session.disable_fallback()
+    _verify(session, provider)
+    run_options = onnxruntime.RunOptions()
+    # Only now that the provider is proven: what is left to say at each run are notes on speed.
+    run_options.log_severity_level = 3
+    return Engine(session, run_options, provider, resolved)
+
+
+def _verify(session: Any, provider: Provider) -> None:
+    """Raise where `session` carries on without `provider`, or leaves the heavy work to the CPU."""
+    actual = session.get_providers()
+    if not actual or actual[0] != provider.ort_name:
+        raise ProviderError(
+            _not_started(
+                provider, f"onnxruntime would run on {', '.join(actual)} instead; its message is above"
+            )
+        )
+    if not hasattr(session, "get_provider_graph_assignment_info"):  # onnxruntime before 1.24
+        return
+    allowed = (provider.ort_name, *provider.partners)
+    heavy: dict[str, int] = {}
+    for part in session.get_provider_graph_assignment_info():
+        count = sum(node.op_type in _HEAVY for node in part.get_nodes())
+        heavy[part.ep_name] = heavy.get(part.ep_name, 0) + count
+    elsewhere = sum(count for name, count in heavy.items() if name not in allowed)
+    total = sum(heavy.values())
+    # Some nodes of foreign networks may be left to the CPU; most of the convolutions may not.
+    if elsewhere * 2 > total:
+        raise ProviderError(
+            _not_started(provider, f"{elsewhere} of {total} convolutions and products would run on the CPU")
+        )
+
+
+def _choice(engine: Engine, requested: str, device: int, why: str) -> ProviderChoice:
+    provider = engine.provider
+    text = device_text(provider, device)
+    return ProviderChoice(
+        requested=requested,
+        actual=provider.ort_name,
+        device=text,
+        precision=engine.precision,
+        reason=f"{provider.title} on {text}, {engine.precision}: {why}"
+        if provider.key != "cpu"
+        else f"CPU ({text}), {engine.precision}: {why}",
+    )
+
+
+def _why(key: str, faults: list[str]) -> str:
+    if faults:
+        return "first provider that starts. " + " ".join(faults)
+    wheels = ", ".join(f"{name} {version}" for name, version in installed_wheels().items()) or "onnxruntime"
+    if key != "cpu":
+        return f"best provider of {wheels}"
+    conflict = wheel_conflict()
+    return f"{wheels} offers no GPU provider" + (f". {conflict}" if conflict else "")
+
+
+def _not_offered(provider: Provider) -> str:
+    wheels = (
+        ", ".join(f"{name} {version}" for name, version in installed_wheels().items()) or "this onnxruntime"
+    )
+    conflict = wheel_conflict()
+    return (
+        f"{provider.title} is not available: {wheels} has no {provider.ort_name} (it has "
+        f"{', '.join(available())}). {conflict or 'Remedy: ' + remedy_for(provider) + '.'}"
+    )
+
+
+def _not_started(provider: Provider, fault: str) -> str:
+    needs = ""
+    if provider.key in ("cuda", "tensorrt"):
+        needs = f" It needs an NVIDIA driver, {cuda_requirement()}"
+        needs += " and TensorRT 10." if provider.key == "tensorrt" else "."
+    return f"{provider.title} did not start: {fault.rstrip('.')}.{needs} Remedy: {remedy_for(provider)}."

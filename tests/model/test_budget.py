@@ -1,0 +1,48 @@
+"""How much is processed at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from facesr_cli.model.budget import budget_for
+from facesr_cli.model.tiling import TileRule
+
+RULE = TileRule(halo=10, multiple=4)
+
+
+def test_small_pictures_are_whole_and_large_ones_tiled():
+    budget = budget_for("cpu", RULE, batch_size=None, tile_px=None)
+    assert budget.tile_for(512, 512) == 512
+    assert budget.tile_for(2000, 500) == 2000
+    assert budget.tile_for(1025, 1024) == 512
+    assert budget.batch_for(64, 64) == 1
+
+
+def test_batches_on_a_gpu_are_bounded_by_pixels():
+    budget = budget_for("cuda", RULE, batch_size=None, tile_px=None)
+    assert budget.batch_for(512, 512) == 8
+    assert budget.batch_for(1024, 1024) == 4
+    assert budget.batch_for(4000, 4000) == 1
+
+
+def test_what_is_named_is_taken():
+    budget = budget_for("cuda", RULE, batch_size=32, tile_px=100)
+    assert budget.batch_for(512, 512) == 32
+    assert budget.tile_for(101, 5) == 100
+
+
+@pytest.mark.parametrize("key", ["cpu", "cuda"])
+def test_shortage_ends(key):
+    budget, rule = budget_for(key, RULE, batch_size=None, tile_px=None), RULE
+    tiles = []
+    batch = budget.batch_for(900, 900)
+    while (smaller := budget.after_shortage(900, 900, batch, rule)) is not None:
+        budget, batch = smaller, smaller.batch_for(900, 900)
+        tiles.append((batch, budget.tile_for(900, 900)))
+    assert tiles[-1] == (1, rule.smallest_tile) == (1, 24)
+    assert tiles == sorted(tiles, reverse=True)
+
+
+def test_networks_that_look_far_get_larger_tiles():
+    budget = budget_for("cpu", TileRule(halo=300), batch_size=None, tile_px=None)
+    assert budget.tile_for(4000, 4000) > 1000
