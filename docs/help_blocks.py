@@ -1,0 +1,50 @@
+"""Writes the help texts of the commands into README.md, or checks that they are current.
+
+A block starts with `<!-- help: COMMAND -->` (or `<!-- help: -->` for the group) and ends with
+`<!-- /help -->`. Run `make docs` to rewrite them; a test runs the check.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import click
+
+from facesr_cli.cli import cli
+
+README = Path(__file__).parent.parent / "README.md"
+_BLOCK = re.compile(r"(<!-- help: ?(?P<command>\w*) -->\n).*?(<!-- /help -->)", re.DOTALL)
+
+
+def help_text(command: str) -> str:
+    """What `facesr-cli COMMAND --help` prints on a terminal 100 columns wide."""
+    group = click.Context(cli, info_name="facesr-cli", terminal_width=100)
+    if not command:
+        return cli.get_help(group)
+    found = cli.commands[command]
+    return found.get_help(click.Context(found, parent=group, info_name=command, terminal_width=100))
+
+
+def with_help(text: str) -> str:
+    """`text` with every help block replaced by what the program prints now."""
+
+    def replace(match: re.Match[str]) -> str:
+        return f"{match[1]}```text\n{help_text(match['command'])}\n```\n{match[3]}"
+
+    return _BLOCK.sub(replace, text)
+
+
+def main(arguments: list[str]) -> int:
+    """Rewrite README.md with `--write`, else return 1 where it is out of date."""
+    text = README.read_text(encoding="utf-8")
+    current = with_help(text)
+    if "--write" in arguments:
+        README.write_text(current, encoding="utf-8")
+        return 0
+    return int(current != text)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
