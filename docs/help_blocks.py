@@ -10,7 +10,7 @@ import re
 import sys
 from pathlib import Path
 
-import click
+from click.testing import CliRunner
 
 from facesr_cli.cli import cli
 
@@ -20,11 +20,9 @@ _BLOCK = re.compile(r"(<!-- help: ?(?P<command>\w*) -->\n).*?(<!-- /help -->)", 
 
 def help_text(command: str) -> str:
     """What `facesr-cli COMMAND --help` prints on a terminal 100 columns wide."""
-    group = click.Context(cli, info_name="facesr-cli", terminal_width=100)
-    if not command:
-        return cli.get_help(group)
-    found = cli.commands[command]
-    return found.get_help(click.Context(found, parent=group, info_name=command, terminal_width=100))
+    arguments = [command, "--help"] if command else ["--help"]
+    result = CliRunner().invoke(cli, arguments, prog_name="facesr-cli", terminal_width=100)
+    return result.stdout.rstrip("\n")
 
 
 def with_help(text: str) -> str:
