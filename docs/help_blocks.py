@@ -6,13 +6,11 @@ A block starts with `<!-- help: COMMAND -->` (or `<!-- help: -->` for the group)
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
-
-from click.testing import CliRunner
-
-from facesr_cli.cli import cli
 
 README = Path(__file__).parent.parent / "README.md"
 _BLOCK = re.compile(r"(<!-- help: ?(?P<command>\w*) -->\n).*?(<!-- /help -->)", re.DOTALL)
@@ -20,9 +18,11 @@ _BLOCK = re.compile(r"(<!-- help: ?(?P<command>\w*) -->\n).*?(<!-- /help -->)", 
 
 def help_text(command: str) -> str:
     """What `facesr-cli COMMAND --help` prints on a terminal 100 columns wide."""
-    arguments = [command, "--help"] if command else ["--help"]
-    result = CliRunner().invoke(cli, arguments, prog_name="facesr-cli", terminal_width=100)
-    return result.stdout.rstrip("\n")
+    arguments = [sys.executable, "-m", "facesr_cli", *filter(None, [command]), "--help"]
+    # A process of its own, because click remembers help options of commands that were called alone before.
+    environment = {**os.environ, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
+    shown = subprocess.run(arguments, env=environment, capture_output=True, encoding="utf-8", check=True)
+    return shown.stdout.rstrip("\n")
 
 
 def with_help(text: str) -> str:

@@ -41,11 +41,14 @@ def refuse_existing(jobs: Sequence[Job]) -> None:
         )
 
 
-def settle(job: Job, mode: ExistingMode, journal: Journal, recipe: Recipe) -> FileResult | None:
+def settle(
+    job: Job, mode: ExistingMode, journal: Journal, recipe: Recipe, *, verify: bool = False
+) -> FileResult | None:
     """Return the result of a job that is not to be run, or None for one that is.
 
     `resume` runs whatever is missing or changed. A file that the journal does not know was not made here: it
-    is never replaced, and the job fails with `exists-unknown`.
+    is never replaced, and the job fails with `exists-unknown`. With `verify` an output also counts as changed
+    where its bytes are not the ones that were written.
     """
     if mode == "overwrite" or not os.path.lexists(job.destination):
         return None
@@ -60,7 +63,14 @@ def settle(job: Job, mode: ExistingMode, journal: Journal, recipe: Recipe) -> Fi
             message=f"{printable(job.destination)} exists, and no journal says that facesr-cli made it. Move "
             "it away, or use --existing overwrite or skip.",
         )
-    return _skipped(job, "done-before") if _is_current(job, entry, journal, recipe) else None
+    if not _is_current(job, entry, journal, recipe):
+        return None
+    # `writing`: a run was killed around the rename, so the name may still stand for older bytes.
+    if verify or entry.state == "writing":
+        if _sha256(job.destination) != entry.output_sha256:
+            return None
+        journal.confirm(job.relative)
+    return _skipped(job, "done-before")
 
 
 def _is_current(job: Job, entry: Entry, journal: Journal, recipe: Recipe) -> bool:
@@ -76,10 +86,7 @@ def _is_current(job: Job, entry: Entry, journal: Journal, recipe: Recipe) -> boo
         recipe.settings,
     )
     made = (entry.source, entry.source_size, entry.source_mtime_ns, entry.model, entry.settings)
-    if wanted != made or output.st_size != entry.output_size:
-        return False
-    # A run was killed around the rename: the name may still stand for older bytes of the same length.
-    return entry.state == "done" or _sha256(job.destination) == entry.output_sha256
+    return wanted == made and output.st_size == entry.output_size
 
 
 def _sha256(path: Path) -> str | None:

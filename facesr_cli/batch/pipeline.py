@@ -13,7 +13,7 @@ from facesr_cli.batch.inference import PhotoUpscaler, upscale_each
 from facesr_cli.batch.plan import Job
 from facesr_cli.batch.report import FileResult, Stages
 from facesr_cli.batch.stages import Decoded, Writer, decode_stage, failed
-from facesr_cli.errors import PhotoError
+from facesr_cli.errors import CapabilityError, PhotoError
 
 # Input pixels held at once, decoded or waiting to be encoded; a photograph that exceeds it alone goes alone.
 # With a 2x network 48 Mpx mean at most 0.15 GB of input and 0.6 GB of output, before temporary copies.
@@ -62,7 +62,7 @@ class Pipeline:
         limits: Limits,
         *,
         stopped: Callable[[], bool],
-        finished: Callable[[FileResult], None],
+        finished: Callable[[Job, FileResult], None],
     ) -> None:
         self._upscaler = upscaler
         self._writer = writer
@@ -76,6 +76,8 @@ class Pipeline:
         self._held_px = 0
         self._largest_px = 0
         self._decode_s = self._infer_s = self._encode_s = 0.0
+        self.error: CapabilityError | None = None
+        """Why the network stopped working in the middle; what was behind it is written all the same."""
 
     @property
     def stages(self) -> Stages:
@@ -83,38 +85,39 @@ class Pipeline:
         return Stages(decode_s=self._decode_s, infer_s=self._infer_s, encode_s=self._encode_s)
 
     def run(self, jobs: Sequence[Job]) -> dict[Job, FileResult]:
-        """Run `jobs`; those that were not started when `stopped` became true are absent from the answer.
-
-        Raises:
-            CapabilityError: The network itself stopped working. Outputs written so far stay.
-        """
+        """Run `jobs`; those not started when `stopped` became true, or `error` was set, are left out."""
         decoders = ThreadPoolExecutor(self._limits.workers, thread_name_prefix="decode")
         encoders = ThreadPoolExecutor(self._limits.workers, thread_name_prefix="encode")
         try:
-            todo = iter(jobs)
-            while not self._stopped():
-                # In this order: with nothing held any more, decoding begins whatever is left to do, so an
-                # empty pipeline behind it means that all is done.
-                self._take_encoded()
-                self._begin_decoding(todo, decoders)
-                if self._decoding:
-                    self._take_decoded()
-                    self._begin_decoding(todo, decoders)  # before a batch is called the last one
-                elif self._encoding and not self._waiting:
-                    self._take_encoded(at_least_one=True)  # they hold the memory that the next ones need
-                elif not self._waiting:
-                    break
-                for batch in self._ready_batches():
-                    self._infer(batch, encoders)
-                    if self._stopped():
-                        break
+            try:
+                self._run(iter(jobs), decoders, encoders)
+            except CapabilityError as error:
+                self.error = error
             while self._encoding:
                 self._take_encoded(at_least_one=True)
         finally:
             decoders.shutdown(wait=True, cancel_futures=True)
             encoders.shutdown(wait=True, cancel_futures=True)
-        assert self._stopped() or len(self._results) == len(jobs)
+        assert self._stopped() or self.error or len(self._results) == len(jobs)
         return self._results
+
+    def _run(self, todo: Iterator[Job], decoders: ThreadPoolExecutor, encoders: ThreadPoolExecutor) -> None:
+        while not self._stopped():
+            # In this order: with nothing held any more, decoding begins whatever is left to do, so an
+            # empty pipeline behind it means that all is done.
+            self._take_encoded()
+            self._begin_decoding(todo, decoders)
+            if self._decoding:
+                self._take_decoded()
+                self._begin_decoding(todo, decoders)  # before a batch is called the last one
+            elif self._encoding and not self._waiting:
+                self._take_encoded(at_least_one=True)  # they hold the memory that the next ones need
+            elif not self._waiting:
+                break
+            for batch in self._ready_batches():
+                self._infer(batch, encoders)
+                if self._stopped():
+                    break
 
     def _begin_decoding(self, todo: Iterator[Job], pool: ThreadPoolExecutor) -> None:
         # Sizes are unknown at first, so the first few are decoded before many are.
@@ -186,4 +189,4 @@ class Pipeline:
 
     def _finish(self, job: Job, result: FileResult) -> None:
         self._results[job] = result
-        self._finished(result)
+        self._finished(job, result)

@@ -78,7 +78,7 @@ def places(settings: Settings, scale: int) -> dict[Path, Place]:
 def make_jobs(sources: Iterable[Source], where: dict[Path, Place], settings: Settings) -> tuple[Job, ...]:
     """Return one job per source, in the same order; OutputCollisionError lists every clash."""
     jobs = tuple(_job(source, where[source.root], settings) for source in sources)
-    _refuse_collisions(jobs)
+    _refuse_collisions(jobs, settings.report)
     return jobs
 
 
@@ -128,7 +128,7 @@ def _job(source: Source, place: Place, settings: Settings) -> Job:
     return Job(source=source.path, destination=destination, out_root=place.root, file_format=file_format)
 
 
-def _refuse_collisions(jobs: Sequence[Job]) -> None:
+def _refuse_collisions(jobs: Sequence[Job], report: Path | None) -> None:
     key_of = _Keys()
     inputs: dict[str, Path] = {}
     for job in jobs:
@@ -144,6 +144,8 @@ def _refuse_collisions(jobs: Sequence[Job]) -> None:
         elif key in outputs:
             clashes.append(f"{here}, which is also the output of {printable(outputs[key].source)}")
         outputs.setdefault(key, job)
+    if report is not None and key_of(report) in inputs | outputs:
+        clashes.append(f"--report {printable(report)}, which is also a photograph of this run")
     for job in jobs:
         for parent in Path(key_of(job.destination)).parents:
             if str(parent) in outputs:

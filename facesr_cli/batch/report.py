@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 from facesr_cli import __version__
 from facesr_cli.batch.discover import Ignored
 from facesr_cli.batch.wording import counted, printable
+from facesr_cli.errors import FacesrError
 
 Status: TypeAlias = Literal["done", "skipped", "failed", "not-started"]
 Size: TypeAlias = tuple[int, int]
@@ -66,7 +68,7 @@ class Stages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The whole run. `exit_code` is 0, 1, or 128 plus the signal that ended it."""
+    """The whole run, also one that ended early."""
 
     facts: Facts
     files: tuple[FileResult, ...]
@@ -76,6 +78,8 @@ class Report:
     ignored: tuple[Ignored, ...] = ()
     signal: int | None = None
     """Number of the signal that interrupted the run."""
+    error: FacesrError | None = None
+    """What ended the run, or kept the report from being written; no photograph is to blame for it."""
 
     def count(self, status: Status) -> int:
         """Return how many photographs have `status`."""
@@ -83,9 +87,11 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """What the process returns."""
+        """What the process returns: 128 plus the signal, the code of `error`, 1 after failures, or 0."""
         if self.signal is not None:
             return 128 + self.signal
+        if self.error is not None:
+            return self.error.exit_code
         return 1 if self.count("failed") else 0
 
     @property
@@ -114,6 +120,7 @@ class Report:
                 "encode_s": round(self.stages.encode_s, 3),
             },
             "counts": {status: self.count(status) for status in ("done", "skipped", "failed")},
+            "error": None if self.error is None else str(self.error),
             "files": [_file_json(result) for result in self.files],
         }
 
@@ -130,6 +137,13 @@ class Report:
         if self.count("done"):
             line += f" ({self.images_per_s:.2f} photographs a second)"
         return line
+
+    def destination(self) -> str | None:
+        """Return "written to portraits-x2": the one output, or the folder that all of them share."""
+        outputs = [result.output for result in self.files if result.status == "done" and result.output]
+        if not outputs:
+            return None
+        return f"written to {printable(_shared(outputs))}"
 
     def failures(self) -> Iterator[str]:
         """Yield one line per failed photograph: its reason, and the sentence that names file and remedy."""
@@ -161,6 +175,17 @@ def ignored_lines(ignored: Sequence[Ignored], *, each: bool) -> Iterator[str]:
         reasons = Counter(item.reason for item in ignored)
         listed = ", ".join(f"{number} {reason}" for reason, number in sorted(reasons.items()))
         yield f"{counted(len(ignored), 'other thing')} ignored ({listed}); -v lists them"
+
+
+def _shared(outputs: Sequence[Path]) -> Path:
+    """The only path, or the deepest folder above all of them."""
+    if len(outputs) == 1:
+        return outputs[0]
+    try:
+        return Path(os.path.commonpath([output.parent for output in outputs]) or ".")
+    except ValueError:  # relative and absolute paths mixed, or several drives
+        parents = [output.absolute().parent for output in outputs]
+        return Path(os.path.commonpath(parents)) if len({path.drive for path in parents}) == 1 else parents[0]
 
 
 def _file_json(result: FileResult) -> dict[str, Any]:

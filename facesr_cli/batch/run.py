@@ -6,98 +6,29 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
-from facesr_cli.batch.atomic import write_atomically
-from facesr_cli.batch.discover import Blocked, Filter, Ignored, Source, discover
-from facesr_cli.batch.existing import Recipe, refuse_existing, settle
-from facesr_cli.batch.inference import ModelFacts, PhotoUpscaler
+from facesr_cli import __version__
+from facesr_cli.batch.agenda import Plan, make_plan
+from facesr_cli.batch.atomic import is_writable, write_atomically
+from facesr_cli.batch.claims import claim
+from facesr_cli.batch.inference import PhotoUpscaler
 from facesr_cli.batch.interrupt import Interrupt
-from facesr_cli.batch.journal import Journal
-from facesr_cli.batch.own_outputs import drop_own_outputs
 from facesr_cli.batch.pipeline import Limits, Pipeline
-from facesr_cli.batch.plan import Job, check_inputs, make_jobs, places
+from facesr_cli.batch.plan import Job, check_inputs
 from facesr_cli.batch.progress import Progress, Silent
 from facesr_cli.batch.report import Facts, FileResult, Report
 from facesr_cli.batch.settings import Settings
 from facesr_cli.batch.stages import Writer
-from facesr_cli.batch.wording import counted
+from facesr_cli.batch.wording import counted, printable
+from facesr_cli.errors import WriteFailedError
+from facesr_cli.photo.limits import pixel_limit
 
 UpscalerFactory: TypeAlias = Callable[[Settings], PhotoUpscaler]
 
 _MOST_WORKERS = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What a run will do; made without writing anything."""
-
-    jobs: tuple[Job, ...]
-    """Every photograph, in the order in which they were found."""
-    settled: dict[Job, FileResult]
-    """Those that are not to be run: skipped, or refused because the output is someone else's."""
-    blocked: tuple[FileResult, ...]
-    """Directories that could not be listed."""
-    ignored: tuple[Ignored, ...]
-    journals: dict[Path, Journal]
-    recipe: Recipe
-
-    @property
-    def todo(self) -> tuple[Job, ...]:
-        """The photographs to run."""
-        return tuple(job for job in self.jobs if job not in self.settled)
-
-
-def make_plan(settings: Settings, model: ModelFacts) -> Plan:
-    """Find the photographs and decide about each of them.
-
-    Raises:
-        UsageError: An INPUT does not exist, -o makes no sense, or --existing error found an output.
-        OutputCollisionError: Two outputs, or an output and an input, are the same file.
-        CapabilityError: A journal was written by a newer version.
-    """
-    check_inputs(settings)
-    where = places(settings, model.scale)
-    outputs = frozenset(
-        Path(os.path.realpath(place.root)) for path, place in where.items() if os.path.isdir(path)
-    )
-    if settings.out is not None and all(place.file is None for place in where.values()):
-        outputs |= {Path(os.path.realpath(settings.out))}
-    sources: list[Source] = []
-    ignored: list[Ignored] = []
-    blocked: list[FileResult] = []
-    for found in discover(
-        settings.inputs, Filter(include=settings.include, exclude=settings.exclude), outputs
-    ):
-        if isinstance(found, Source):
-            sources.append(found)
-        elif isinstance(found, Blocked):
-            blocked.append(
-                FileResult(source=found.path, status="failed", reason=found.reason, message=found.message)
-            )
-        else:
-            ignored.append(found)
-    kept, own = drop_own_outputs(sources)
-    jobs = make_jobs(kept, where, settings)
-    if settings.existing == "error":
-        refuse_existing(jobs)
-    recipe = Recipe(model=model.digest, settings=settings.digest())
-    journals = {root: Journal(root) for root in dict.fromkeys(job.out_root for job in jobs)}
-    settled: dict[Job, FileResult] = {}
-    for job in jobs:
-        result = settle(job, settings.existing, journals[job.out_root], recipe)
-        if result is not None:
-            settled[job] = result
-    return Plan(
-        jobs=jobs,
-        settled=settled,
-        blocked=tuple(blocked),
-        ignored=(*ignored, *own),
-        journals=journals,
-        recipe=recipe,
-    )
 
 
 def run_batch(
@@ -108,6 +39,9 @@ def run_batch(
     One photograph that fails never ends the run, and sources are never changed. Ctrl-C and SIGTERM end it in
     order: the report says what was done, and the same settings continue it.
 
+    Where an output directory is lost, its disk is full, or the network stops working in the middle, the run
+    ends in the same order, and `Report.error` or the failures say so.
+
     Args:
         settings: What to do.
         upscaler_factory: Opens the network; called once, before anything is written.
@@ -117,64 +51,97 @@ def run_batch(
         The report, already written to `settings.report` if that is set.
 
     Raises:
-        UsageError, OutputCollisionError, CapabilityError: As `make_plan` and the factory; nothing is written.
-            Also CapabilityError where the network stops working in the middle; finished outputs stay.
-        WriteFailedError: The report itself could not be written.
+        UsageError, OutputCollisionError, CapabilityError: As `make_plan` and the factory, and where another
+            run writes to the same directory; no output has been written.
     """
     check_inputs(settings)
     shown = Silent() if progress is None else progress
     begun_s = time.perf_counter()
     upscaler = upscaler_factory(settings)
     try:
-        plan = make_plan(settings, upscaler.info)
-        facts = _facts(upscaler)
-        shown.begin(_headline(facts, plan), len(plan.todo))
-        with Interrupt() as interrupt:
-            try:
-                results, pipeline = _run(plan, settings, upscaler, interrupt, shown)
-            finally:
-                shown.end()
-                for journal in plan.journals.values():
-                    journal.close()
-        why = "interrupted" if interrupt.signum is not None else "fail-fast"
+        with claim(lambda: make_plan(settings, upscaler.info)) as claimed:
+            plan = claimed.plan
+            facts = _facts(upscaler)
+            shown.begin(_headline(facts, plan, claimed.unlocked), len(plan.todo))
+            with Interrupt() as interrupt:
+                course = _Course(plan, settings, interrupt, shown)
+                try:
+                    results, pipeline = _run(plan, settings, upscaler, course)
+                finally:
+                    shown.end()
         report = Report(
             facts=facts,
-            files=(*plan.blocked, *_in_order(plan, results, why)),
+            files=(*plan.blocked, *_in_order(plan, results, course.ended_by or "provider-lost")),
             elapsed_s=time.perf_counter() - begun_s,
             stages=pipeline.stages,
             ignored=plan.ignored,
             signal=interrupt.signum,
+            error=pipeline.error,
         )
     finally:
         upscaler.close()
-    if settings.report is not None:
-        write_atomically(settings.report, report.to_json_text().encode())
-    return report
+    return report if settings.report is None else _write_report(report, settings.report)
+
+
+class _Course:
+    """Follows the results of a run and decides when it ends before its last photograph."""
+
+    def __init__(self, plan: Plan, settings: Settings, interrupt: Interrupt, progress: Progress) -> None:
+        self._interrupt = interrupt
+        self._progress = progress
+        self._fail_fast = settings.fail_fast
+        self.ended_by: str | None = None
+        """A reason of docs/upscale.md for the photographs that were not started."""
+        known = (*plan.blocked, *plan.settled.values())
+        if self._fail_fast and any(result.status == "failed" for result in known):
+            self.ended_by = "fail-fast"
+
+    def stopped(self) -> bool:
+        """Return whether nothing new is to begin."""
+        if self._interrupt.signum is not None:
+            self.ended_by = "interrupted"
+        return self.ended_by is not None
+
+    def finished(self, job: Job, result: FileResult) -> None:
+        """Take one result; called in the thread of the pipeline."""
+        self._progress.advance(result)
+        if result.status != "failed" or self.ended_by is not None:
+            return
+        if self._fail_fast:
+            self.ended_by = "fail-fast"
+        elif result.reason in ("disk-full", "output-lost"):
+            # The next ones would cost inference and fail as well.
+            self.ended_by = result.reason
+        elif result.reason in ("write-no-permission", "write-failed") and not is_writable(job.out_root):
+            self.ended_by = "output-lost"
 
 
 def _run(
-    plan: Plan, settings: Settings, upscaler: PhotoUpscaler, interrupt: Interrupt, progress: Progress
+    plan: Plan, settings: Settings, upscaler: PhotoUpscaler, course: _Course
 ) -> tuple[dict[Job, FileResult], Pipeline]:
-    failures = [result for result in (*plan.blocked, *plan.settled.values()) if result.status == "failed"]
-
-    def finished(result: FileResult) -> None:
-        if result.status == "failed":
-            failures.append(result)
-        progress.advance(result)
-
-    def stopped() -> bool:
-        return interrupt.signum is not None or (settings.fail_fast and bool(failures))
-
     writer = Writer(
-        recipe=plan.recipe, journals=plan.journals, quality=settings.quality, metadata=settings.metadata
+        recipe=plan.recipe,
+        journals=plan.journals,
+        quality=settings.quality,
+        metadata=settings.metadata,
+        software=f"facesr-cli {__version__}, model {upscaler.info.name} {upscaler.info.version}",
     )
-    limits = Limits(workers=_workers(settings), batch_size=max(1, upscaler.batch_size))
-    pipeline = Pipeline(upscaler, writer, limits, stopped=stopped, finished=finished)
-    with warnings.catch_warnings():
+    limits = Limits(workers=workers_of(settings), batch_size=max(1, upscaler.batch_size))
+    pipeline = Pipeline(upscaler, writer, limits, stopped=course.stopped, finished=course.finished)
+    with warnings.catch_warnings(), pixel_limit(settings.max_megapixels):
         # Pillow warns about what `decode` either survives or reports by name; between the lines of a
         # progress display those warnings would only confuse.
         warnings.filterwarnings("ignore", module=r"PIL\.")
         return pipeline.run(plan.todo), pipeline
+
+
+def _write_report(report: Report, path: Path) -> Report:
+    """Write the report; where that fails, the answer says so, and what was done is still told."""
+    try:
+        write_atomically(path, report.to_json_text().encode())
+    except WriteFailedError as error:
+        return report if report.error is not None else replace(report, error=error)
+    return report
 
 
 def _in_order(plan: Plan, results: dict[Job, FileResult], why: str) -> Sequence[FileResult]:
@@ -197,12 +164,18 @@ def _facts(upscaler: PhotoUpscaler) -> Facts:
     )
 
 
-def _headline(facts: Facts, plan: Plan) -> str:
+def _headline(facts: Facts, plan: Plan, unlocked: Sequence[Path]) -> str:
     line = f"{facts.headline()}: {counted(len(plan.todo), 'photograph')}"
-    return f"{line}, {len(plan.settled)} already there" if plan.settled else line
+    skipped = sum(result.status == "skipped" for result in plan.settled.values())
+    if skipped:
+        line += f", {skipped} already there"
+    for root in unlocked:
+        line += f"\nnote: {printable(root)} is on a file system without locks; start no second run on it"
+    return line
 
 
-def _workers(settings: Settings) -> int:
+def workers_of(settings: Settings) -> int:
+    """Return how many threads decode, and as many encode."""
     if settings.workers is not None:
         return settings.workers
     return max(1, min(_MOST_WORKERS, (os.cpu_count() or 1) // 2))

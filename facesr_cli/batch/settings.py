@@ -45,9 +45,13 @@ class Settings:
     quality: int | None = None
     """1-100 for lossy formats; None is 95."""
     existing: ExistingMode = "resume"
+    verify: bool = False
+    """With `resume`: compare outputs by their digests too, not only by their sizes."""
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     metadata: MetadataMode = "keep"
+    max_megapixels: float | None = None
+    """Photographs with more millions of pixels are refused; None is Pillow's limit, 178.9."""
     workers: int | None = None
     """Threads that decode, and as many that encode; None is half of the processors, 8 at most."""
     report: Path | None = None
@@ -66,8 +70,17 @@ class Settings:
                 raise UsageError(
                     f"--quality means nothing to {self.file_format}, which is lossless. Leave it out."
                 )
-        if self.report is not None and not self.report.absolute().parent.is_dir():
-            raise UsageError(f"--report {self.report}: the directory {self.report.parent} does not exist.")
+        if self.verify and self.existing != "resume":
+            raise UsageError(f"--verify goes with --existing resume, not with {self.existing}.")
+        if self.max_megapixels is not None and self.max_megapixels <= 0:
+            raise UsageError(f"--max-megapixels {self.max_megapixels:g} is not more than 0.")
+        if self.report is not None:
+            if not self.report.absolute().parent.is_dir():
+                raise UsageError(
+                    f"--report {self.report}: the directory {self.report.parent} does not exist."
+                )
+            if self.report.is_dir():
+                raise UsageError(f"--report {self.report} is a directory. Name a file in it.")
 
     def digest(self) -> str:
         """Return a hash of what decides the bytes of an output, the model file apart.

@@ -13,6 +13,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from facesr_cli.batch.atomic import write_atomically
+from facesr_cli.batch.containment import refuse_outside
 from facesr_cli.batch.existing import Recipe
 from facesr_cli.batch.journal import Entry, Journal
 from facesr_cli.batch.plan import Job
@@ -20,7 +21,7 @@ from facesr_cli.batch.report import FileResult
 from facesr_cli.batch.settings import MetadataMode
 from facesr_cli.batch.wording import printable
 from facesr_cli.errors import PhotoError, UnreadablePhotoError, WriteFailedError
-from facesr_cli.photo import Photo, decode, encode, fit_to_format
+from facesr_cli.photo import Photo, bleed, decode, encode, fit_to_format
 from facesr_cli.photo.formats import format_of_source, format_of_suffix
 from facesr_cli.photo.planes import lanczos
 
@@ -44,7 +45,7 @@ def decode_stage(job: Job) -> Decoded | FileResult:
     try:
         # Taken first: a source that changes while it is read then counts as changed for the next run.
         status = _stat(job.source)
-        photo = decode(job.source)
+        photo = bleed(decode(job.source))
         if status is None:  # it has appeared in this very moment
             raise UnreadablePhotoError("not-found", f"{job.source}: was not there. Run the command again.")
     except Exception as error:  # the documented boundary: one photograph never ends the run
@@ -67,6 +68,8 @@ class Writer:
     """By `Job.out_root`."""
     quality: int | None
     metadata: MetadataMode
+    software: str | None = None
+    """Names tool and model in the files; None leaves them unsigned."""
 
     def encode_stage(self, decoded: Decoded, larger: NDArray[Any]) -> FileResult:
         """Write one photograph; a failure is a result, never an exception.
@@ -79,7 +82,13 @@ class Writer:
         begun_s = time.perf_counter()
         try:
             photo = fit_to_format(enlarged(decoded.photo, larger), job.file_format)
-            data = encode(photo, file_format=job.file_format, quality=self.quality, metadata=self.metadata)
+            data = encode(
+                photo,
+                file_format=job.file_format,
+                quality=self.quality,
+                metadata=self.metadata,
+                software=self.software,
+            )
             self._write(decoded, data)
         except Exception as error:  # the documented boundary: one photograph never ends the run
             elapsed_s = decoded.elapsed_s + time.perf_counter() - begun_s
@@ -108,20 +117,30 @@ class Writer:
             output_size=len(data),
             output_sha256=hashlib.sha256(data).hexdigest(),
         )
+        # Once more than in the plan: links may have been laid since.
+        refuse_outside(job.destination.parent, job.out_root)
         journal.append(entry)
-        write_atomically(job.destination, data)
-        journal.append(replace(entry, state="done"))
+        write_atomically(job.destination, data, durable=True)
+        try:
+            journal.append(replace(entry, state="done"))
+        except WriteFailedError as error:
+            if error.reason == "output-lost":
+                # The directory went away in between, so the output stands in a new one that no journal knows.
+                job.destination.unlink(missing_ok=True)
+            raise
 
 
 def enlarged(photo: Photo, larger: NDArray[Any]) -> Photo:
-    """Return `photo` with the pixels of the network, alpha and residual brought to their size by Lanczos."""
+    """Return `photo` with the pixels of the network, alpha brought to their size by Lanczos.
+
+    What else has a size, `encode` enlarges while it writes.
+    """
     height, width = larger.shape[:2]
     alpha: Any = photo.alpha
     return replace(
         photo,
         pixels=larger,
         alpha=None if alpha is None else lanczos(alpha, width, height),
-        residual=None if photo.residual is None else lanczos(photo.residual, width, height),
     )
 
 

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="What to do where an output exists; resume redoes what has changed.",
 )
+@click.option("--verify", is_flag=True, help="On resume, read outputs and redo those that were altered.")
 @click.option("--include", multiple=True, metavar="GLOB", help="Take only these files of directories.")
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Leave these files and directories out.")
 @click.option(
@@ -65,7 +66,13 @@ if TYPE_CHECKING:
     type=click.Choice(("keep", "strip")),
     default="keep",
     show_default=True,
-    help="EXIF and XMP; the colour profile always stays.",
+    help="EXIF, XMP, IPTC, comments, dpi; the colour profile always stays.",
+)
+@click.option(
+    "--max-megapixels",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="N",
+    help="Refuse larger photographs, against decompression bombs; 178.9 by default.",
 )
 @click.option(
     "--workers",
@@ -81,7 +88,7 @@ if TYPE_CHECKING:
     help="Write what became of every photograph to this file.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the same document on stdout.")
-@click.option("--dry-run", is_flag=True, help="Print what would be done, and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done, time and disk; write nothing.")
 @click.option("--fail-fast", is_flag=True, help="Stop after the first photograph that fails.")
 @click.option("-q", "--quiet", is_flag=True, help="Tell failures only.")
 @click.option("-v", "--verbose", is_flag=True, help="Tell every file, also those that are ignored.")
@@ -134,7 +141,8 @@ def _dry_run(settings: Settings, *, as_json: bool, verbose: bool) -> int:
     from facesr_cli.model.catalogue import resolve_model
     from facesr_cli.model.info import read_model_info
 
-    plan = dry_run(settings, read_model_info(resolve_model(settings.model)))
+    model = read_model_info(resolve_model(settings.model))
+    plan = dry_run(settings, model, upscaler_factory=_open_upscaler)
     if as_json:
         click.echo(json.dumps(plan.to_json(), indent=2))
     else:
@@ -159,5 +167,9 @@ def _tell(report: Report, *, quiet: bool, verbose: bool) -> None:
     from facesr_cli.batch.report import ignored_lines
 
     lines = [] if quiet else [*ignored_lines(report.ignored, each=verbose), *report.notes(), report.summary()]
+    if not quiet and (destination := report.destination()):
+        lines.append(destination)
     for line in (*lines, *report.failures()):
         click.echo(line, err=True)
+    if report.error is not None:
+        click.echo(f"Error: {report.error}", err=True)

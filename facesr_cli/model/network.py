@@ -9,11 +9,12 @@ import onnx
 
 from facesr_cli.errors import ModelError, UpscaleFailedError, UsageError
 from facesr_cli.model.blend import blend
+from facesr_cli.model.engine import Engine
 from facesr_cli.model.graph import PixelType, attach_integer_io
 from facesr_cli.model.info import Model
 from facesr_cli.model.onnxfile import read_interface, read_onnx
 from facesr_cli.model.precision import to_float16
-from facesr_cli.model.session import Engine, NetworkSource, Pixels, open_engine
+from facesr_cli.model.session import NetworkSource, Pixels, open_engine
 
 MAX_DRIFT_LEVELS = 8.0
 """Largest difference, in 8-bit levels, between the means of a picture and of its enlargement. A sound network
@@ -65,41 +66,53 @@ class Network:
         batch = np.stack(pictures)
         pixel_type: PixelType = "uint8" if batch.dtype == np.uint8 else "uint16"
         results = self._infer(self._engine(self.provider_key, pixel_type), batch)
-        for index, picture in enumerate(pictures):
-            if _is_plausible(picture, results[index]):
+        accepted: list[Pixels] = []
+        for picture, larger in zip(pictures, results, strict=True):
+            if larger is not None and _is_plausible(picture, larger):
+                accepted.append(larger)
                 continue
             # fp16 overflows on some GPUs; fp32 tells whether the network or its arithmetic is at fault.
             again = self._infer(self._engine("cpu", pixel_type), picture[np.newaxis])[0]
+            if again is None:
+                raise UpscaleFailedError(
+                    "implausible-output",
+                    f"{self._model.info.name} returned undefined numbers, also in fp32 on the CPU.",
+                )
             if not _is_plausible(picture, again):
                 raise UpscaleFailedError(
                     "implausible-output",
                     f"{self._model.info.name} returned a picture whose brightness differs from the original "
                     f"by more than {MAX_DRIFT_LEVELS:g} levels, also in fp32 on the CPU.",
                 )
-            results[index] = again
-        return results
+            accepted.append(again)
+        return accepted
 
     def close(self) -> None:
         """Free the sessions and their memory."""
         self._engines.clear()
         self._closed = True
 
-    def _infer(self, engine: Engine, batch: Pixels) -> list[Pixels]:
-        """Run (n,h,w,3) through `engine`, filled up where the network takes a fixed number of pictures."""
+    def _infer(self, engine: Engine, batch: Pixels) -> list[Pixels | None]:
+        """Run (n,h,w,3) through `engine`, filled up where the network takes a fixed number of pictures.
+
+        None stands for a picture whose numbers were not all finite.
+        """
         scale = self._model.info.scale
         fixed = self._model.interface.batch or len(batch)
         expected = (fixed, batch.shape[1] * scale, batch.shape[2] * scale, 3)
-        results: list[Pixels] = []
+        results: list[Pixels | None] = []
         for first in range(0, len(batch), fixed):
             part = batch[first : first + fixed]
             spare = fixed - len(part)
-            larger = engine.run(np.concatenate([part, part[-1:].repeat(spare, axis=0)]) if spare else part)
+            larger, finite = engine.run(
+                np.concatenate([part, part[-1:].repeat(spare, axis=0)]) if spare else part
+            )
             if larger.shape != expected:
                 raise UpscaleFailedError(
                     "wrong-output-size",
                     f"{self._model.info.name} returned pixels of shape {larger.shape}, expected {expected}.",
                 )
-            results += list(larger[: len(part)])
+            results += [larger[index] if finite[index] else None for index in range(len(part))]
         return results
 
     def _engine(self, provider_key: str, pixel_type: PixelType) -> Engine:

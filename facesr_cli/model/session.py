@@ -1,4 +1,4 @@
-"""Opens a network on a provider, proves that it runs there, and gives onnxruntime's faults our types."""
+"""Opens a network on a provider and proves that it runs there."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from facesr_cli.errors import ModelError, ProviderError, UpscaleFailedError
-from facesr_cli.model import graph
+from facesr_cli.errors import ModelError, ProviderError
+from facesr_cli.model.engine import Engine
 from facesr_cli.model.hardware import usable_cpus
 from facesr_cli.model.provider_options import partner_options, provider_options
 from facesr_cli.model.providers import (
@@ -34,13 +34,6 @@ Pixels = NDArray[Any]
 
 _RECORD_ASSIGNMENT = "session.record_ep_graph_assignment_info"
 _HEAVY = ("Conv", "ConvTranspose", "FusedConv", "NhwcFusedConv", "MatMul", "Gemm")
-_OUT_OF_MEMORY = (
-    "out of memory",
-    "out_of_memory",
-    "failed to allocate memory",
-    "bad_alloc",
-    "bad allocation",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,36 +60,6 @@ class NetworkSource:
     name: str
     """File name, for messages."""
     digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """A network that is loaded and verified to run on `provider`."""
-
-    session: Any
-    run_options: Any
-    provider: Provider
-    precision: str
-
-    def run(self, pixels: Pixels) -> Pixels:
-        """Run the network on (N,H,W,3) RGB pixels of the type it was opened for; (N,sH,sW,3) comes back.
-
-        Raises:
-            UpscaleFailedError: `out-of-memory` or `inference-failed`.
-        """
-        try:
-            result: Pixels = self.session.run([graph.OUTPUT], {graph.INPUT: pixels}, self.run_options)[0]
-        # onnxruntime raises many classes that share no base; all of them become typed data here.
-        except Exception as error:
-            message = str(error).strip() or type(error).__name__
-            if isinstance(error, MemoryError) or any(words in message.lower() for words in _OUT_OF_MEMORY):
-                raise UpscaleFailedError(
-                    "out-of-memory", f"{self.provider.title} ran out of memory; try a smaller --tile."
-                ) from error
-            raise UpscaleFailedError(
-                "inference-failed", f"{self.provider.title} failed: {message.splitlines()[0][:300]}"
-            ) from error
-        return result
 
 
 def open_engine(

@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from facesr_cli.errors import UnreadablePhotoError
+from facesr_cli.photo import deep, heif
+from facesr_cli.photo.colours import Colours, colours_of_image, colours_of_samples
+from facesr_cli.photo.containers import first_bytes, is_lossless, is_tiff, stated_depth
 from facesr_cli.photo.faults import check_is_file, unreadable
-from facesr_cli.photo.metadata import read_metadata, upright
-from facesr_cli.photo.photograph import Photo, Samples
-from facesr_cli.photo.profile import ProfileError, colour_space, image_to_srgb, to_srgb
+from facesr_cli.photo.metadata import Metadata, read_metadata
+from facesr_cli.photo.photograph import Photo
 
-_SIXTEEN_BIT_GREY = ("I;16", "I;16L", "I;16B", "I;16N")
+# Both log what `decode` either survives or reports by name; unheard, it would go to stderr.
+for _library in ("PIL", "tifffile"):
+    logging.getLogger(_library).addHandler(logging.NullHandler())
+
 _WITHOUT_RANGE = ("I", "F")
+_WITHOUT_CONVERSION = ("LAB", "HSV")
+_PROFILE_TAG, _XMP_TAG, _IPTC_TAG = 34675, 700, 33723  # of TIFF
 
 
 def decode(path: Path) -> Photo:
     """Read one photograph.
 
     Args:
-        path: A file of any kind that Pillow reads. Of animations and multi-page files the first picture is
-            taken, which `Photo.notes` then says.
+        path: A file of any kind that Pillow reads, or HEIC where the extra `heif` is installed. Of animations
+            and multi-page files the first picture is taken, which `Photo.notes` then says.
 
     Returns:
-        A `Photo` whose `pixels` are (H, W, 3) RGB, uint8, or uint16 for 16-bit grey sources, in sRGB, with
-        the EXIF orientation applied.
+        A `Photo` whose `pixels` are (H, W, 3) RGB in sRGB, uint8, or uint16 for sources of 16 bits, with the
+        EXIF orientation applied.
 
     Raises:
         UnreadablePhotoError: With a reason of the table in docs/upscale.md; nothing else, whatever the file
@@ -36,8 +43,15 @@ def decode(path: Path) -> Photo:
     """
     check_is_file(path)
     try:
-        with Image.open(path) as image:
-            return _read(path, image)
+        heif.prepare(path)
+        try:
+            with Image.open(path) as image:
+                return _read(path, image)
+        except UnidentifiedImageError:
+            samples = deep.read_with_tifffile(path) if is_tiff(path) else None
+            if samples is None:
+                raise
+            return _read_samples(path, samples)
     except UnreadablePhotoError:
         raise
     except Exception as error:  # the documented boundary: a hostile file makes Pillow raise nearly anything
@@ -51,137 +65,110 @@ def header_size(path: Path) -> tuple[int, int]:
     """
     check_is_file(path)
     try:
-        with Image.open(path) as image:
-            return image.size
+        heif.prepare(path)
+        try:
+            with Image.open(path) as image:
+                return image.size
+        except UnidentifiedImageError:
+            size = deep.size_with_tifffile(path) if is_tiff(path) else None
+            if size is None:
+                raise
+            return size
+    except UnreadablePhotoError:
+        raise
     except Exception as error:  # the same boundary as in `decode`
         raise unreadable(path, error) from error
 
 
-class _Colours(NamedTuple):
-    """The samples of a photograph in the colours of the network."""
-
-    pixels: Samples
-    grey: bool
-    icc_profile: bytes | None
-    residual: NDArray[np.int16] | None
-    notes: tuple[str, ...]
-
-
-def _read(path: Path, image: Image.Image) -> Photo:
-    notes = [*_frame_notes(image), *_depth_notes(image)]  # both before loading, which forgets them
-    image.load()
+def _read(path: Path, image: ImageFile.ImageFile) -> Photo:
+    # All of this before loading, which forgets it.
+    notes = _frame_notes(image)
+    compression = str(image.info.get("compression", ""))
+    profile = image.info.get("icc_profile") or None
+    samples = deep.read_deep(path, image)
+    if samples is None:
+        notes += _depth_notes(path, image)
+        image.load()
+        colours = _colours(path, image, profile)
+    else:
+        colours = colours_of_samples(samples, profile)
+    lossless = is_lossless(image.format or "", compression, path)
     metadata = read_metadata(image)
-    notes += metadata.notes
+    return _photo(colours, metadata, file_format=image.format or "", lossless=lossless, notes=notes)
+
+
+def _read_samples(path: Path, samples: deep.Deep) -> Photo:
+    """Make a photo of a TIFF that Pillow does not open. Its tags are read as if they were EXIF."""
+    stand_in = Image.new("L", (1, 1))
+    stand_in.info["exif"] = b"Exif\0\0" + path.read_bytes()
+    tags = stand_in.getexif()
+    profile = tags.get(_PROFILE_TAG) or None
+    stand_in.info["xmp"] = tags.get(_XMP_TAG)
+    stand_in.info["photoshop"] = {0x0404: tags.get(_IPTC_TAG)}
+    colours = colours_of_samples(samples, profile if isinstance(profile, bytes) else None)
+    return _photo(colours, read_metadata(stand_in), file_format="TIFF", lossless=True, notes=[])
+
+
+def _colours(path: Path, image: Image.Image, profile: bytes | None) -> Colours:
     if image.mode in _WITHOUT_RANGE:
         raise UnreadablePhotoError(
             "unsupported-mode",
             f"{path}: has 32-bit samples (Pillow mode {image.mode}) whose white is not stated. "
             "Save it with 8 or 16 bits per channel.",
         )
-    profile = image.info.get("icc_profile") or None
-    opaque, alpha = _split_alpha(upright(image, metadata.orientation))
-    colours = _colours(opaque, profile)
+    if image.mode in _WITHOUT_CONVERSION:
+        raise UnreadablePhotoError(
+            "unsupported-mode", f"{path}: stores {image.mode} colours. Save it as RGB or grey."
+        )
+    return colours_of_image(image, profile)
+
+
+def _photo(
+    colours: Colours, metadata: Metadata, *, file_format: str, lossless: bool, notes: list[str]
+) -> Photo:
+    turn = metadata.orientation
+    across, down = metadata.dpi or (None, None)
+    dpi = (down, across) if turn >= 5 else (across, down)  # 5-8 exchange the sides
     return Photo(
-        pixels=colours.pixels,
-        alpha=alpha,
-        residual=colours.residual,
+        pixels=_upright(colours.pixels, turn),
+        alpha=None if colours.alpha is None else _upright(colours.alpha, turn),
+        residual=None if colours.residual is None else _upright(colours.residual, turn),
         grey=colours.grey,
-        format=image.format or "",
+        format=file_format,
         icc_profile=colours.icc_profile,
         exif=metadata.exif,
         xmp=metadata.xmp,
-        notes=(*notes, *colours.notes),
+        iptc=metadata.iptc,
+        comments=metadata.comments,
+        dpi=None if dpi[0] is None or dpi[1] is None else (dpi[0], dpi[1]),
+        lossless=lossless,
+        notes=(*notes, *metadata.notes, *colours.notes),
     )
+
+
+def _upright(array: Any, orientation: int) -> Any:
+    """Turn (H, W) or (H, W, C) so that viewers that ignore EXIF Orientation show it right (CIPA DC-008)."""
+    if orientation >= 5:
+        array = array.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        array = array[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        array = array[::-1]
+    return np.ascontiguousarray(array)
 
 
 def _frame_notes(image: Image.Image) -> list[str]:
     frames = getattr(image, "n_frames", 1)
-    return [f"first picture of {frames}, the others are not kept"] if frames > 1 else []
+    notes = [f"first picture of {frames}, the others are not kept"] if frames > 1 else []
+    if image.info.get("depth_images") or image.info.get("aux"):  # of HEIC
+        notes.append("depth and HDR gain pictures are not kept")
+    return notes
 
 
-def _depth_notes(image: Image.Image) -> list[str]:
-    """Say so where Pillow reduces 16-bit colour to 8 bits while loading; it has no 16-bit colour mode."""
-    if image.mode in _SIXTEEN_BIT_GREY or image.mode in _WITHOUT_RANGE:
+def _depth_notes(path: Path, image: ImageFile.ImageFile) -> list[str]:
+    if image.mode in _WITHOUT_RANGE:
         return []
-    bits = getattr(image, "tag_v2", {}).get(258, (8,))  # TIFF BitsPerSample
-    deep_tiff = max(bits if isinstance(bits, tuple) else (bits,)) > 8
-    deep_png = any(
-        isinstance(tile[3], str) and tile[3].endswith(";16B") for tile in getattr(image, "tile", ())
-    )
-    return ["16-bit colour is reduced to 8 bits"] if deep_tiff or deep_png else []
-
-
-def _split_alpha(image: Image.Image) -> tuple[Image.Image, Samples | None]:
-    """Return the image without its alpha, and the alpha as (H, W) of the same dtype."""
-    transparent_value = image.info.get("transparency")
-    if image.mode in _SIXTEEN_BIT_GREY:
-        if not isinstance(transparent_value, int):
-            return image, None
-        return image, np.where(np.asarray(image) == transparent_value, 0, 65535).astype(np.uint16)
-    if image.mode in ("PA", "RGBa") or (image.mode in ("P", "RGB") and transparent_value is not None):
-        image = image.convert("RGBA")
-    elif image.mode == "La" or (image.mode in ("1", "L") and transparent_value is not None):
-        image = image.convert("LA")
-    if image.mode not in ("RGBA", "LA"):
-        return image, None
-    alpha = np.array(image.getchannel("A"), dtype=np.uint8)
-    # Dropping the channel, not converting: convert("RGB") would be the same today, but says less.
-    return _first_channels(image, "RGB" if image.mode == "RGBA" else "L"), alpha
-
-
-def _first_channels(image: Image.Image, mode: str) -> Image.Image:
-    channels = image.split()[: len(mode)]
-    return channels[0] if len(channels) == 1 else Image.merge(mode, channels)
-
-
-def _colours(image: Image.Image, profile: bytes | None) -> _Colours:
-    """Bring an image without alpha to RGB samples in sRGB."""
-    space = None if profile is None else colour_space(profile)
-    if image.mode in _SIXTEEN_BIT_GREY:
-        return _grey(np.asarray(image).astype(np.uint16), profile, space)
-    if image.mode in ("1", "L"):
-        return _grey(np.array(image.convert("L"), dtype=np.uint8), profile, space)
-    if image.mode == "CMYK":
-        return _cmyk(image, profile, space)
-    pixels = np.array(image if image.mode == "RGB" else image.convert("RGB"), dtype=np.uint8)
-    if profile is None:
-        return _Colours(pixels, False, None, None, ())
-    if space != "RGB":
-        return _Colours(pixels, False, None, None, (_misfit(space, "colour"),))
-    try:
-        converted, residual = to_srgb(pixels, profile)
-    except ProfileError:
-        return _one_way(Image.fromarray(pixels), profile)
-    return _Colours(converted, False, profile, residual, ())
-
-
-def _grey(values: Samples, profile: bytes | None, space: str | None) -> _Colours:
-    # (H, W) -> (H, W, 3), equal channels
-    pixels: Any = np.repeat(values[:, :, np.newaxis], 3, axis=2)
-    if profile is None or space == "GRAY":
-        return _Colours(pixels, True, profile, None, ())
-    return _Colours(pixels, True, None, None, (_misfit(space, "grey"),))
-
-
-def _cmyk(image: Image.Image, profile: bytes | None, space: str | None) -> _Colours:
-    if profile is not None and space == "CMYK":
-        return _one_way(image, profile)
-    pixels = np.array(image.convert("RGB"), dtype=np.uint8)
-    return _Colours(pixels, False, None, None, ("CMYK without a usable profile is converted to RGB roughly",))
-
-
-def _one_way(image: Image.Image, profile: bytes) -> _Colours:
-    """Convert to sRGB for good, where a profile has no way back or is not for RGB."""
-    try:
-        converted = image_to_srgb(image, profile)
-    except ProfileError:
-        pixels = np.array(image.convert("RGB"), dtype=np.uint8)
-        return _Colours(pixels, False, None, None, (_misfit(None, image.mode),))
-    note = "CMYK is converted to sRGB" if image.mode == "CMYK" else "colours are converted to sRGB for good"
-    return _Colours(np.array(converted, dtype=np.uint8), False, None, None, (note,))
-
-
-def _misfit(space: str | None, pixels: str) -> str:
-    if space is None:
-        return "the colour profile is broken and not kept"
-    return f"the colour profile is for {space}, not for {pixels} pixels, and not kept"
+    if deep.is_reduced(image):
+        return [f"16-bit {image.mode} is reduced to 8 bits"]
+    depth = stated_depth(image, first_bytes(path, 16_384))
+    return [f"{depth} bits per sample are reduced to 8"] if depth > 8 else []

@@ -4,47 +4,78 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, PngImagePlugin
+from PIL import Image, PngImagePlugin
 
 from facesr_cli.errors import WriteFailedError
+from facesr_cli.photo import heif, packets
 from facesr_cli.photo.formats import FileFormat
-from facesr_cli.photo.metadata import exif_for_size
+from facesr_cli.photo.metadata import exif_for_output
 from facesr_cli.photo.photograph import Photo, Samples
+from facesr_cli.photo.png import png16
 from facesr_cli.photo.profile import colour_space, from_srgb, image_to_srgb
+from facesr_cli.photo.tiff import Extras, tiff
+from facesr_cli.photo.transparency import on_white
 
 DEFAULT_QUALITY = 95
-"""Of JPEG, WebP and AVIF. Their chroma is stored at full resolution where the format can (not WebP)."""
+"""Of JPEG, WebP, AVIF and HEIC. Their chroma is stored at full resolution where the format can (not WebP)."""
 
-_SUB_DIRECTORIES = frozenset({ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo})
-_XMP_TAG = 700  # of TIFF, XMP specification part 3
+_DEEP_FORMATS = (FileFormat.PNG, FileFormat.TIFF)
+_JPEG_SEGMENT_BYTES = 65_533
+"""What a JPEG holds of one kind of metadata, header of the segment included."""
+_JPEG_HEADROOM = 200
+"""Of it, kept free for that header and for the Software tag."""
 
 
 def fit_to_format(photo: Photo, file_format: FileFormat) -> Photo:
     """Return the photo without what `file_format` cannot hold, each loss said in `notes`.
 
-    JPEG has no alpha: the picture is composed on white. 16 bits per sample are written for grey PNG and TIFF
-    without alpha only, because Pillow writes no other 16-bit kind.
+    JPEG has no alpha: `encode` composes the picture on white, in the colours of its own profile.
     """
     notes = list(photo.notes)
     pixels, alpha, residual = photo.pixels, photo.alpha, photo.residual
-    deep_enough = file_format in (FileFormat.PNG, FileFormat.TIFF) and photo.grey and alpha is None
-    if pixels.dtype == np.uint16 and not deep_enough:
+    exif, xmp, iptc, comments = photo.exif, photo.xmp, photo.iptc, photo.comments
+    if pixels.dtype == np.uint16 and file_format not in _DEEP_FORMATS:
         pixels = _to_eight_bits(pixels)
         alpha = None if alpha is None else _to_eight_bits(alpha)
+        residual = None if residual is None else np.rint(residual / 257).astype(np.int16)
         notes.append(f"16 bits are reduced to 8 for {file_format}")
     if alpha is not None and file_format is FileFormat.JPEG:
-        assert pixels.dtype == np.uint8
-        opacity = alpha[:, :, np.newaxis].astype(np.float32) / 255
-        if alpha.min() < 255:
+        if alpha.min() == 255:
+            alpha = None
+        else:
             notes.append("transparency is composed on white for jpeg")
-        pixels = np.rint(pixels * opacity + 255 * (1 - opacity)).astype(np.uint8)
-        residual = None if residual is None else np.rint(residual * opacity).astype(np.int16)
-        alpha = None
-    return replace(photo, pixels=pixels, alpha=alpha, residual=residual, notes=tuple(notes))
+    if iptc is not None and file_format not in (FileFormat.JPEG, FileFormat.PNG, FileFormat.TIFF):
+        iptc = None
+        notes.append(f"IPTC has no place in {file_format} and is not kept")
+    if comments and file_format is FileFormat.JPEG:
+        comments = tuple(entry for entry in comments if entry[0] == "Comment")[:1]
+    elif comments and file_format is not FileFormat.PNG:
+        comments = ()
+    if len(comments) < len(photo.comments):
+        notes.append(f"text comments have no place in {file_format} and are not kept")
+    if file_format is FileFormat.JPEG:
+        room = _JPEG_SEGMENT_BYTES - _JPEG_HEADROOM
+        for name, block in (("EXIF", exif), ("XMP", xmp), ("IPTC", iptc)):
+            if block is not None and len(block) > room:
+                notes.append(f"{name} is too long for jpeg and not kept")
+        exif, xmp, iptc = (
+            block if block is not None and len(block) <= room else None for block in (exif, xmp, iptc)
+        )
+    return replace(
+        photo,
+        pixels=pixels,
+        alpha=alpha,
+        residual=residual,
+        exif=exif,
+        xmp=xmp,
+        iptc=iptc,
+        comments=comments,
+        notes=tuple(notes),
+    )
 
 
 def encode(
@@ -53,19 +84,27 @@ def encode(
     file_format: FileFormat,
     quality: int | None = None,
     metadata: Literal["keep", "strip"] = "keep",
+    software: str | None = None,
 ) -> bytes:
     """Return the bytes of a complete file.
 
     Args:
         photo: What to write; call `fit_to_format` first to learn what the format loses.
         file_format: The kind of file.
-        quality: 1-100 for JPEG, WebP and AVIF, 95 when None; PNG and TIFF are lossless and ignore it.
-        metadata: `strip` leaves EXIF and XMP out. The colour profile always stays: it is part of the colours.
+        quality: 1-100 for JPEG, WebP, AVIF and HEIC. 95 when None, except that WebP is then lossless for
+            sources that were. PNG and TIFF are lossless and ignore it.
+        metadata: `strip` leaves out EXIF, XMP, IPTC, comments, resolution and `software`. The colour profile
+            always stays: it is part of the colours.
+        software: For the Software tag of EXIF: the name of tool and model. None leaves it as it is.
 
     Raises:
-        WriteFailedError: `format-limit` where the picture is too large for the format, else `encode-failed`.
+        WriteFailedError: `format-limit` where the picture is too large for the format, `missing-extra` where
+            HEIC cannot be written, else `encode-failed`.
     """
     photo = fit_to_format(photo, file_format)
+    if metadata == "strip":
+        photo = replace(photo, exif=None, xmp=None, iptc=None, comments=(), dpi=None)
+        software = None
     limit = file_format.max_side_px
     if limit is not None and max(photo.size) > limit:
         raise WriteFailedError(
@@ -73,42 +112,72 @@ def encode(
             f"{photo.width}x{photo.height} pixels do not fit into {file_format} (at most {limit} a side). "
             "Use --format png or tiff.",
         )
+    if file_format is FileFormat.HEIF:
+        heif.prepare_writing()
     try:
-        image, profile = _image(photo, file_format)
-        options = _options(file_format, quality)
-        if profile is not None:
-            options["icc_profile"] = profile
-        if metadata == "keep":
-            options |= _metadata_options(photo, file_format)
-        buffer = io.BytesIO()
-        image.save(buffer, file_format.value, **options)
+        return _encode(photo, file_format, quality, software)
+    except WriteFailedError:
+        raise
     except Exception as error:  # the documented boundary: encoders raise what they like
         raise WriteFailedError(
             "encode-failed",
             f"cannot be written as {file_format} ({type(error).__name__}: {error}). "
             "Try another --format, or --metadata strip.",
         ) from error
+
+
+def _encode(photo: Photo, file_format: FileFormat, quality: int | None, software: str | None) -> bytes:
+    samples, profile = _samples(photo, file_format)
+    exif = exif_for_output(photo.exif, size=photo.size, software=software)
+    xmp = None if photo.xmp is None else packets.xmp_for_size(photo.xmp, photo.size)
+    if file_format is FileFormat.TIFF:
+        return tiff(samples, Extras(exif=exif, icc_profile=profile, xmp=xmp, iptc=photo.iptc, dpi=photo.dpi))
+    options = _options(file_format, quality, lossless=photo.lossless)
+    if profile is not None:
+        options["icc_profile"] = profile
+    if exif is not None:
+        options["exif"] = exif.tobytes()
+    if xmp is not None and file_format is not FileFormat.PNG:
+        options["xmp"] = xmp
+    if photo.dpi is not None and file_format in (FileFormat.JPEG, FileFormat.PNG):
+        options["dpi"] = photo.dpi
+    if file_format is FileFormat.JPEG:
+        options |= _jpeg_options(photo)
+    if file_format is FileFormat.PNG:
+        options["pnginfo"] = _png_texts(photo, xmp)
+        if samples.dtype == np.uint16 and samples.shape[2] > 1:
+            return png16(cast("NDArray[np.uint16]", samples), options)
+    image = Image.fromarray(samples[:, :, 0] if samples.shape[2] == 1 else samples)
+    buffer = io.BytesIO()
+    image.save(buffer, file_format.value, **options)
     return buffer.getvalue()
 
 
-def _image(photo: Photo, file_format: FileFormat) -> tuple[Image.Image, bytes | None]:
-    """Return the Pillow image in the colours of the file, and the profile that describes them."""
+def _samples(photo: Photo, file_format: FileFormat) -> tuple[Samples, bytes | None]:
+    """Return (H, W, C) in the colours and channels of the file, and the profile that describes them."""
     profile = photo.icc_profile
+    colours: Any
     if photo.grey:
-        values = _luma(photo.pixels)
-        image = Image.fromarray(values)  # L or I;16
-        if file_format is FileFormat.WEBP and profile is not None and colour_space(profile) == "GRAY":
-            # WebP has no grey, and a grey profile on RGB pixels is wrong.
-            image, profile = image_to_srgb(image, profile), None
+        colours = _luma(photo.pixels)[:, :, np.newaxis]
+        if _without_grey(file_format) and profile is not None and colour_space(profile) == "GRAY":
+            # A grey profile on RGB pixels is wrong.
+            image = image_to_srgb(Image.fromarray(colours[:, :, 0]), profile)
+            colours, profile = np.asarray(image), None
     elif profile is not None:
-        assert photo.pixels.dtype == np.uint8
-        pixels: NDArray[np.uint8] = photo.pixels.astype(np.uint8, copy=False)
-        image = Image.fromarray(from_srgb(pixels, photo.residual, profile))
+        colours = from_srgb(photo.pixels, photo.residual, profile)
     else:
-        image = Image.fromarray(photo.pixels)
-    if photo.alpha is not None:
-        image.putalpha(Image.fromarray(photo.alpha))
-    return image, profile
+        colours = photo.pixels
+    if photo.alpha is None:
+        return colours, profile
+    if file_format is FileFormat.JPEG:
+        return on_white(colours, photo.alpha), profile
+    if colours.shape[2] == 1 and file_format is FileFormat.TIFF and colours.dtype == np.uint16:
+        colours = np.repeat(colours, 3, axis=2)  # few programs, Pillow not among them, read grey with alpha
+    return np.concatenate([colours, photo.alpha[:, :, np.newaxis]], axis=2), profile
+
+
+def _without_grey(file_format: FileFormat) -> bool:
+    return file_format in (FileFormat.WEBP, FileFormat.AVIF)  # as Pillow writes them
 
 
 def _luma(pixels: Samples) -> Samples:
@@ -123,37 +192,35 @@ def _to_eight_bits(samples: Samples) -> NDArray[np.uint8]:
     return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
-def _options(file_format: FileFormat, quality: int | None) -> dict[str, Any]:
-    """Options of Pillow's writers."""
+def _options(file_format: FileFormat, quality: int | None, *, lossless: bool) -> dict[str, Any]:
+    """Options of Pillow's writers for the pixels."""
     level = DEFAULT_QUALITY if quality is None else quality
-    if file_format is FileFormat.JPEG:
+    if file_format in (FileFormat.JPEG, FileFormat.AVIF):
         return {"quality": level, "subsampling": "4:4:4"}
-    if file_format is FileFormat.AVIF:
-        return {"quality": level, "subsampling": "4:4:4"}
+    if file_format is FileFormat.HEIF:
+        return {"quality": level, "chroma": 444}
     if file_format is FileFormat.WEBP:
         # exact: colour under transparent pixels is the user's, not ours to clear
-        return {"quality": level, "exact": True}
-    if file_format is FileFormat.TIFF:
-        return {"compression": "tiff_adobe_deflate"}
+        how: dict[str, Any] = {"lossless": True} if lossless and quality is None else {"quality": level}
+        return how | {"exact": True}
     return {}
 
 
-def _metadata_options(photo: Photo, file_format: FileFormat) -> dict[str, Any]:
+def _jpeg_options(photo: Photo) -> dict[str, Any]:
     options: dict[str, Any] = {}
-    exif = None if photo.exif is None else exif_for_size(photo.exif, photo.width, photo.height)
-    if file_format is FileFormat.TIFF and photo.xmp is not None:
-        exif = Image.Exif() if exif is None else exif
-        exif[_XMP_TAG] = photo.xmp
-    if exif is not None:
-        options["exif"] = exif if file_format is FileFormat.TIFF else exif.tobytes()
-        if file_format is FileFormat.TIFF and not _SUB_DIRECTORIES.isdisjoint(exif):
-            options["compression"] = "raw"  # through libtiff Pillow cannot write sub-directories
-    if photo.xmp is None or file_format is FileFormat.TIFF:
-        return options
-    if file_format is FileFormat.PNG:
-        chunks = PngImagePlugin.PngInfo()
-        chunks.add_itxt("XML:com.adobe.xmp", photo.xmp.decode("utf-8", "replace"))
-        options["pnginfo"] = chunks
-    else:
-        options["xmp"] = photo.xmp
+    if photo.iptc is not None:
+        options["extra"] = packets.iptc_for_jpeg(photo.iptc)
+    if photo.comments:
+        options["comment"] = photo.comments[0][1].encode("utf-8", "replace")[:_JPEG_SEGMENT_BYTES]
     return options
+
+
+def _png_texts(photo: Photo, xmp: bytes | None) -> PngImagePlugin.PngInfo:
+    chunks = PngImagePlugin.PngInfo()
+    for keyword, text in photo.comments:
+        chunks.add_text(keyword, text)  # becomes iTXt by itself where Latin-1 is not enough
+    if xmp is not None:
+        chunks.add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8", "replace"))
+    if photo.iptc is not None:
+        chunks.add_text(*packets.iptc_for_png(photo.iptc), zip=True)
+    return chunks

@@ -9,10 +9,10 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from facesr_cli.errors import UnreadablePhotoError
+from facesr_cli.photo.containers import first_bytes, is_avif, is_heif
 
 # First bytes of files that are photographs even where Pillow cannot make sense of the rest.
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 
 # Fragments of Pillow's messages for data that ends early; there is no exception class of its own for it.
 _TRUNCATED = ("truncated", "unexpected end", "not enough data", "eof", "could not read", "bad image offset")
@@ -52,7 +52,10 @@ def _classify(path: Path, error: Exception) -> tuple[str, str]:
         return "not-found", "is a link that leads back to itself."
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
         limit_mpx = 2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6
-        return "too-large", f"has more than {limit_mpx:.0f} megapixels. Cut it into parts first."
+        return (
+            "too-large",
+            f"has more than {limit_mpx:.4g} megapixels. Raise --max-megapixels if it is meant to.",
+        )
     if isinstance(error, MemoryError):
         return "out-of-memory", "does not fit into memory. Close other programs or cut it into parts."
     if isinstance(error, UnidentifiedImageError):
@@ -69,17 +72,8 @@ def _classify(path: Path, error: Exception) -> tuple[str, str]:
 
 
 def _classify_unidentified(path: Path) -> tuple[str, str]:
-    head = _first_bytes(path)
-    if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:
-        return "unsupported-format", "is HEIC, which this version cannot read. Convert it to JPEG or PNG."
-    if head.startswith(_MAGIC) or (head.startswith(b"RIFF") and head[8:12] == b"WEBP"):
+    head = first_bytes(path)
+    webp = head.startswith(b"RIFF") and head[8:12] == b"WEBP"
+    if webp or head.startswith(_MAGIC) or is_heif(head) or is_avif(head):
         return "damaged", "starts like a photograph, but its header is broken. Copy it again from its origin."
     return "not-an-image", "is not an image that Pillow knows. Convert it to JPEG or PNG, or --exclude it."
-
-
-def _first_bytes(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(16)
-    except OSError:  # gone between two reads; it stays unidentified
-        return b""

@@ -19,11 +19,13 @@ class FileFormat(StrEnum):
     WEBP = "webp"
     TIFF = "tiff"
     AVIF = "avif"
+    HEIF = "heif"
+    """HEIC, with the extra `heif`."""
 
     @property
     def suffix(self) -> str:
         """The extension given to a file whose source has another kind."""
-        return ".jpg" if self is FileFormat.JPEG else f".{self.value}"
+        return {FileFormat.JPEG: ".jpg", FileFormat.HEIF: ".heic"}.get(self, f".{self.value}")
 
     @property
     def max_side_px(self) -> int | None:
@@ -33,11 +35,17 @@ class FileFormat(StrEnum):
     @property
     def lossy(self) -> bool:
         """Whether `--quality` means anything to this format as we write it."""
-        return self in (FileFormat.JPEG, FileFormat.WEBP, FileFormat.AVIF)
+        return self in (FileFormat.JPEG, FileFormat.WEBP, FileFormat.AVIF, FileFormat.HEIF)
 
 
-# JPEG: JPEG_MAX_DIMENSION of libjpeg; WebP: 14 bits of the frame header; AVIF: 16 bits of the AV1 header.
-_MAX_SIDE_PX = {FileFormat.JPEG: 65_500, FileFormat.WEBP: 16_383, FileFormat.AVIF: 65_536}
+# JPEG: JPEG_MAX_DIMENSION of libjpeg; WebP: 14 bits of the frame header; AVIF: 16 bits of the AV1 header;
+# HEIC: what the largest level of HEVC, 6.2, allows on a side, rounded down.
+_MAX_SIDE_PX = {
+    FileFormat.JPEG: 65_500,
+    FileFormat.WEBP: 16_383,
+    FileFormat.AVIF: 65_536,
+    FileFormat.HEIF: 16_384,
+}
 
 _WRITTEN_AS_IS = {
     ".jpg": FileFormat.JPEG,
@@ -49,17 +57,18 @@ _WRITTEN_AS_IS = {
     ".tif": FileFormat.TIFF,
     ".tiff": FileFormat.TIFF,
     ".avif": FileFormat.AVIF,
+    # Listed whether or not the extra is there: without it a folder of phone photographs has to fail by name
+    # instead of being passed over in silence.
+    ".heic": FileFormat.HEIF,
+    ".heif": FileFormat.HEIF,
 }
 
-# Read, but written as another kind: BMP and GIF have no room for profiles and metadata. HEIC is listed so
-# that a folder of phone photographs fails by name instead of being passed over in silence.
+# Read, but written as another kind: BMP and GIF have no room for profiles and metadata.
 _WRITTEN_AS_OTHER = {
     ".bmp": FileFormat.PNG,
     ".dib": FileFormat.PNG,
     ".gif": FileFormat.PNG,
     ".apng": FileFormat.PNG,
-    ".heic": FileFormat.JPEG,
-    ".heif": FileFormat.JPEG,
 }
 
 PHOTO_SUFFIXES = frozenset(_WRITTEN_AS_IS) | frozenset(_WRITTEN_AS_OTHER)
@@ -73,6 +82,7 @@ _PILLOW_NAMES = {
     "WEBP": FileFormat.WEBP,
     "TIFF": FileFormat.TIFF,
     "AVIF": FileFormat.AVIF,
+    "HEIF": FileFormat.HEIF,
 }
 
 

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 Samples: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
 """Full-range samples: 0-255 in uint8, 0-65535 in uint16."""
 
+Residual: TypeAlias = NDArray[np.int16] | NDArray[np.int32]
+"""Differences of samples: int16 of uint8, int32 of uint16."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Photo:
@@ -20,8 +23,9 @@ class Photo:
     """
 
     pixels: Samples
-    """(H, W, 3) RGB, full range, upright. Colour is sRGB; a grey photograph has three equal channels whose
-    values are those of the file (a grey profile is carried along, not applied)."""
+    """(H, W, 3) RGB, full range, upright; uint16 where the source has more than 8 bits. Colour is sRGB; a
+    grey photograph has three equal channels whose values are those of the file (a grey profile is carried
+    along, not applied)."""
 
     format: str
     """Pillow's name of the kind of file it came from, e.g. "JPEG"."""
@@ -29,9 +33,10 @@ class Photo:
     alpha: Samples | None = None
     """(H, W), dtype of `pixels`, 0 transparent, not premultiplied; None where the source has none."""
 
-    residual: NDArray[np.int16] | None = None
-    """(H, W, 3) what converting to 8-bit sRGB and back to `icc_profile` loses, in levels of that profile:
-    colours outside sRGB and rounding. Added again at encode; None where nothing is lost."""
+    residual: Residual | None = None
+    """(H, W, 3) of the source's size: what converting to sRGB and back to `icc_profile` loses, in levels of
+    that profile: colours outside sRGB and rounding. Enlarged and added again at encode, so it stays as it is
+    while `pixels` grow; None where nothing is lost."""
 
     grey: bool = False
     """The source was grey and is written back with one channel."""
@@ -45,6 +50,18 @@ class Photo:
     xmp: bytes | None = None
     """The XMP packet, UTF-8, tiff:Orientation already 1."""
 
+    iptc: bytes | None = None
+    """IPTC-IIM records, without a wrapper."""
+
+    comments: tuple[tuple[str, str], ...] = ()
+    """(keyword, text) of PNG text chunks; of JPEG and GIF comments under the keyword "Comment"."""
+
+    dpi: tuple[float, float] | None = None
+    """Horizontal and vertical pixels per inch that the container states, apart from EXIF."""
+
+    lossless: bool = False
+    """The source file stores its pixels without loss."""
+
     notes: tuple[str, ...] = ()
     """What of the source is not kept, in words for a person; empty for most photographs."""
 
@@ -57,8 +74,10 @@ class Photo:
                 raise ValueError(f"alpha is {self.alpha.shape}, pixels are {self.pixels.shape}")
             if self.alpha.dtype != self.pixels.dtype:
                 raise ValueError(f"alpha is {self.alpha.dtype}, pixels are {self.pixels.dtype}")
-        if self.residual is not None and self.residual.shape != self.pixels.shape:
-            raise ValueError(f"residual is {self.residual.shape}, pixels are {self.pixels.shape}")
+        if self.residual is not None:
+            rows, columns = _rows_columns(self.residual, channels=3)
+            if rows > height or columns > width:
+                raise ValueError(f"residual is {self.residual.shape}, pixels are {self.pixels.shape}")
 
     @property
     def width(self) -> int:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import io
-from typing import Literal, TypeAlias, cast
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
+
+from facesr_cli.photo import matrix
+from facesr_cli.photo.photograph import Residual, Samples
+from facesr_cli.photo.planes import lanczos_rows
 
 ColourSpace: TypeAlias = Literal["RGB", "GRAY", "CMYK"]
 
@@ -15,6 +21,9 @@ ColourSpace: TypeAlias = Literal["RGB", "GRAY", "CMYK"]
 # use it, so that colours inside sRGB return to where they came from.
 _INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 _FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
+
+_BAND_PIXELS = 4_000_000
+"""Converted at a time: a picture of 200 megapixels in one piece would take gigabytes of copies."""
 
 
 class ProfileError(Exception):
@@ -31,46 +40,62 @@ def colour_space(profile: bytes) -> ColourSpace | None:
     return cast(ColourSpace, space) if space in ("RGB", "GRAY", "CMYK") else None
 
 
+@lru_cache(maxsize=8)
 def is_srgb(profile: bytes) -> bool:
     """Return whether an RGB `profile` means the same colours as sRGB, within one 8-bit level."""
     levels = np.array([0, 16, 32, 64, 96, 128, 160, 192, 224, 255], dtype=np.uint8)
     cube = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(10, 100, 3)
-    converted = _convert(cube, profile, None)
+    converted = _eight_bit_converter(profile, None)(cube)
     return int(np.abs(converted.astype(np.int16) - cube.astype(np.int16)).max()) <= 1
 
 
-def to_srgb(pixels: NDArray[np.uint8], profile: bytes) -> tuple[NDArray[np.uint8], NDArray[np.int16] | None]:
-    """Convert colours to sRGB and return what coming back from 8-bit sRGB would lose.
+def to_srgb(pixels: Samples, profile: bytes) -> tuple[Samples, Residual | None]:
+    """Convert colours to sRGB and return what coming back from sRGB of that depth would lose.
 
     Args:
-        pixels: (H, W, 3) uint8 RGB in the colours of `profile`.
+        pixels: (H, W, 3) uint8 or uint16 RGB in the colours of `profile`.
         profile: An RGB profile.
 
     Returns:
-        (H, W, 3) uint8 sRGB, and the (H, W, 3) int16 residual in levels of `profile`; None where it is zero.
+        (H, W, 3) sRGB of the same dtype, and the (H, W, 3) residual in levels of `profile`, None where it is
+        zero. 16-bit pixels of a profile with tables come back as they are: nothing converts those without
+        going through 8 bits, so the network sees slightly other colours, and the file keeps its own.
 
     Raises:
         ProfileError: The profile is broken, or describes a scanner and cannot be converted to.
     """
-    if is_srgb(profile):
+    converters = _converters(pixels.dtype, profile)
+    if converters is None:
         return pixels, None
-    converted = _convert(pixels, profile, None)
-    back = _convert(converted, None, profile)
-    residual = pixels.astype(np.int16) - back
+    forth, back = converters
+    converted: Any = np.empty_like(pixels)
+    wide = np.int16 if pixels.dtype == np.uint8 else np.int32
+    residual: Any = np.empty(pixels.shape, dtype=wide)
+    for rows in _bands(pixels):
+        converted[rows] = forth(pixels[rows])
+        residual[rows] = pixels[rows].astype(wide) - back(converted[rows])
     return converted, residual if residual.any() else None
 
 
-def from_srgb(
-    pixels: NDArray[np.uint8], residual: NDArray[np.int16] | None, profile: bytes
-) -> NDArray[np.uint8]:
-    """Undo `to_srgb`: (H, W, 3) uint8 sRGB to the colours of `profile`, exact for unchanged pixels."""
-    if is_srgb(profile):
+def from_srgb(pixels: Samples, residual: Residual | None, profile: bytes) -> Samples:
+    """Undo `to_srgb`: (H, W, 3) sRGB to the colours of `profile`, exact for unchanged pixels.
+
+    Args:
+        pixels: What `to_srgb` returned, or a larger version of it.
+        residual: What `to_srgb` returned; enlarged by Lanczos where `pixels` are larger.
+        profile: As there.
+    """
+    converters = _converters(pixels.dtype, profile)
+    if converters is None:
         return pixels
-    back = _convert(pixels, None, profile)
-    if residual is None:
-        return back
-    restored: NDArray[np.uint8] = np.clip(back + residual, 0, 255).astype(np.uint8)
-    return restored
+    restored: Any = np.empty_like(pixels)
+    height, width = pixels.shape[:2]
+    for rows in _bands(pixels):
+        restored[rows] = band = converters[1](pixels[rows])
+        if residual is not None:
+            lost: Any = lanczos_rows(residual, width, height, rows.start, rows.stop)
+            restored[rows] = np.clip(band.astype(np.int32) + lost, 0, np.iinfo(pixels.dtype).max)
+    return cast(Samples, restored)
 
 
 def image_to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
@@ -85,19 +110,45 @@ def image_to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     return converted
 
 
-def _convert(pixels: NDArray[np.uint8], source: bytes | None, destination: bytes | None) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 RGB between two profiles; None is sRGB."""
+_Converter: TypeAlias = Callable[[Any], Any]
+
+
+def _converters(dtype: np.dtype[Any], profile: bytes) -> tuple[_Converter, _Converter] | None:
+    """Return functions to sRGB and back for (H, W, 3) of `dtype`; None where both would change nothing."""
+    if is_srgb(profile):
+        return None
+    if dtype == np.uint8:
+        return _eight_bit_converter(profile, None), _eight_bit_converter(None, profile)
+    own, common = matrix.matrix_profile(profile), matrix.srgb()
+    if own is None:
+        return None
+    return lambda band: matrix.convert(band, own, common), lambda band: matrix.convert(band, common, own)
+
+
+def _eight_bit_converter(source: bytes | None, destination: bytes | None) -> _Converter:
+    """Return a function for (H, W, 3) uint8 RGB between two profiles; None is sRGB."""
     source_profile = _srgb() if source is None else _open(source)
     destination_profile = _srgb() if destination is None else _open(destination)
     try:
         transform = ImageCms.buildTransform(
             source_profile, destination_profile, "RGB", "RGB", renderingIntent=_INTENT, flags=_FLAGS
         )
-        converted = ImageCms.applyTransform(Image.fromarray(pixels), transform)
     except (ImageCms.PyCMSError, ValueError) as error:
         raise ProfileError(str(error)) from error
-    assert converted is not None  # only an in-place conversion returns None
-    return np.array(converted, dtype=np.uint8)
+
+    def convert(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        converted = ImageCms.applyTransform(Image.fromarray(pixels), transform)
+        assert converted is not None  # only an in-place conversion returns None
+        return np.asarray(converted)
+
+    return convert
+
+
+def _bands(pixels: Samples) -> Iterator[slice]:
+    """Yield slices of rows that together cover (H, W, 3), each of about `_BAND_PIXELS`."""
+    height, width = pixels.shape[:2]
+    rows = max(1, _BAND_PIXELS // width)
+    return (slice(top, min(top + rows, height)) for top in range(0, height, rows))
 
 
 def _open(profile: bytes) -> ImageCms.ImageCmsProfile:

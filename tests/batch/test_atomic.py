@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 
 import pytest
 from PIL import Image
 
-from facesr_cli.batch.atomic import abandon_writes, part_path, write_atomically
+from facesr_cli.batch.atomic import abandon, part_path, write_atomically
 from facesr_cli.errors import WriteFailedError
 
 
@@ -40,6 +41,27 @@ def test_failures_are_typed_and_leave_the_old_file(tmp_path, monkeypatch, number
     assert path.read_bytes() == b"old"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="directories are synchronised on POSIX")
+@pytest.mark.parametrize(("number", "fatal"), [(errno.EINVAL, False), (errno.EIO, True)])
+def test_a_file_system_that_cannot_synchronise_directories_is_no_failure(
+    tmp_path, monkeypatch, number, fatal
+):
+    real = os.fsync
+
+    def fsync(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    if fatal:
+        with pytest.raises(WriteFailedError):
+            write_atomically(tmp_path / "a.png", b"data", durable=True)
+    else:
+        write_atomically(tmp_path / "a.png", b"data", durable=True)
+    assert [item.name for item in tmp_path.iterdir()] == ["a.png"]
+
+
 def test_a_directory_in_the_way(tmp_path):
     (tmp_path / "a.png").mkdir()
     with pytest.raises(WriteFailedError):
@@ -63,7 +85,7 @@ def test_what_a_killed_run_left_is_taken_over(tmp_path):
 
 def test_abandon_removes_what_is_being_written(tmp_path, monkeypatch):
     def abandoned(_part, _path):
-        abandon_writes()
+        abandon()
         raise KeyboardInterrupt
 
     monkeypatch.setattr(os, "replace", abandoned)

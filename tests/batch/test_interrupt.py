@@ -14,7 +14,7 @@ from PIL import Image
 
 # The network is slow enough to be interrupted, and says when its first photograph is through.
 _PROGRAM = """
-import sys, time
+import hashlib, sys, time
 from pathlib import Path
 from types import SimpleNamespace
 from facesr_cli.batch import Settings, run_batch
@@ -25,7 +25,10 @@ class Slow:
     scale, batch_size = 2, 1
     def upscale_batch(self, images):
         print("began", flush=True)
-        time.sleep(float(sys.argv[2]))
+        if sys.argv[2] == "native":  # in C and without the lock of the interpreter, as an inference is
+            hashlib.pbkdf2_hmac("sha256", b"", b"", 200_000_000)
+        else:
+            time.sleep(float(sys.argv[2]))
         return [image.repeat(2, 0).repeat(2, 1) for image in images]
     def close(self): pass
 
@@ -59,7 +62,7 @@ def test_first_signal_ends_in_order_and_the_same_command_continues(root, signum)
     for _ in range(3):
         assert process.stdout.readline() == "began\n"
     process.send_signal(signum)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=100)
 
     assert process.returncode == 128 + signum
     assert "Interrupted" in said
@@ -74,43 +77,23 @@ def test_first_signal_ends_in_order_and_the_same_command_continues(root, signum)
             image.load()
 
     second = _start(root, 0)
-    second.communicate(timeout=30)
+    second.communicate(timeout=100)
     assert second.returncode == 0
     counts = json.loads((root / "report.json").read_text())["counts"]
     assert counts == {"done": 20 - statuses.count("done"), "skipped": statuses.count("done"), "failed": 0}
 
 
-def test_killed_at_any_moment_only_whole_files_are_left_and_the_rest_follows(root, tree, tmp_path_factory):
-    whole = tmp_path_factory.mktemp("whole")
-    (whole / "in").symlink_to(root / "in")
-    _start(whole, 0).communicate(timeout=30)
-    expected = tree(whole / "in-x2")
-    assert len(expected) == 20
-
-    for photographs in (1, 2, 5):
-        process = _start(root, 0.003)
-        for _ in range(photographs):
-            process.stdout.readline()
-        process.kill()
-        process.communicate(timeout=30)
-        for name, content in tree(root / "in-x2").items() if (root / "in-x2").exists() else ():
-            assert name.endswith(".part") or content == expected[name]
-
-    process = _start(root, 0)
-    process.communicate(timeout=30)
-    assert process.returncode == 0
-    assert tree(root / "in-x2") == expected, "byte for byte, and no temporary file"
-
-
-def test_second_signal_ends_at_once(root):
-    process = _start(root, 20)
+@pytest.mark.parametrize("inference", [20, "native"])
+def test_second_signal_ends_at_once(root, inference):
+    process = _start(root, inference)
     assert process.stdout.readline() == "began\n"
     process.send_signal(signal.SIGINT)
-    # The handler runs between bytecodes, so the first one is seen by what it says.
+    # Two signals of one kind at the same moment are one signal: the first is seen by what it says.
     while "Interrupted" not in process.stderr.readline():
         pass
     begun_s = time.monotonic()
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     assert process.returncode == 130
     assert time.monotonic() - begun_s < 5
+    assert not (root / "in-x2" / ".facesr-lock").exists()

@@ -57,7 +57,11 @@ def _pipeline(directory, upscaler, limits, stopped=lambda: False):
         metadata="keep",
     )
     seen = []
-    return Pipeline(upscaler, writer, limits, stopped=stopped, finished=seen.append), seen, journal
+    return (
+        Pipeline(upscaler, writer, limits, stopped=stopped, finished=lambda job, _result: seen.append(job)),
+        seen,
+        journal,
+    )
 
 
 @settings(max_examples=30, deadline=None)

@@ -133,6 +133,16 @@ def test_settings_refuse_contradictions(tmp_path):
         {"inputs": (tmp_path,), "quality": 90, "file_format": "png"},
         {"inputs": (tmp_path,), "realism": 1.5},
         {"inputs": (tmp_path,), "report": tmp_path / "missing" / "r.json"},
+        {"inputs": (tmp_path,), "report": tmp_path},
+        {"inputs": (tmp_path,), "max_megapixels": 0},
     ):
         with pytest.raises(UsageError):
             Settings(**flags)
+
+
+@pytest.mark.parametrize("name", ["d/a.png", "d-x2/a.png"])
+def test_a_report_never_replaces_a_photograph(tmp_path, name):
+    _touch(tmp_path / "d" / "a.png")
+    (tmp_path / "d-x2").mkdir()
+    with pytest.raises(OutputCollisionError, match="--report"):
+        _plan(tmp_path / "d", report=tmp_path / name)

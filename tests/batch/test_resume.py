@@ -7,8 +7,10 @@ import os
 
 import pytest
 
+from facesr_cli.batch import Settings
 from facesr_cli.batch.journal import JOURNAL_NAME
-from facesr_cli.errors import CapabilityError, UsageError
+from facesr_cli.batch.lock import LOCK_NAME
+from facesr_cli.errors import CapabilityError, UpscaleFailedError, UsageError
 
 
 def _statuses(report):
@@ -43,7 +45,8 @@ def test_a_second_run_does_nothing(run, album, out, tree, upscaler):
 
 def test_an_interrupted_run_ends_with_the_same_bytes(run, album, out, tree):
     whole = tree(out)
-    journal = (out / JOURNAL_NAME).read_bytes().splitlines(keepends=True)
+    tidy = (out / JOURNAL_NAME).read_bytes()
+    journal = _lines_while_running(tidy)
     for name in ("sub/a.png", "z.tiff"):
         (out / name).unlink()
     (out / JOURNAL_NAME).write_bytes(b"".join(journal[:5]) + journal[5][:20])  # torn in its sixth line
@@ -57,6 +60,7 @@ def test_an_interrupted_run_ends_with_the_same_bytes(run, album, out, tree):
     assert report.exit_code == 0
     assert 0 < report.count("skipped") < 5
     assert tree(out) == whole
+    assert (out / JOURNAL_NAME).read_bytes() == tidy
     assert set(_statuses(run(album)).values()) == {("skipped", "done-before")}, "lines after a torn one count"
 
 
@@ -103,6 +107,37 @@ def test_a_file_of_someone_else_is_never_replaced(run, album, tmp_path):
     assert (out / "a.png").read_bytes() != b"precious"
 
 
+def test_verify_finds_what_size_and_time_do_not(run, album, out, tree):
+    whole = tree(out)
+    content = bytearray(whole["a.png"])
+    content[-1] ^= 255
+    (out / "a.png").write_bytes(content)
+    assert run(album).count("skipped") == 5, "same size: taken for done"
+    report = run(album, verify=True)
+    assert _done_again(report) == {"a.png"} and report.count("skipped") == 4
+    assert tree(out) == whole
+
+
+def test_verify_goes_with_resume_only(album):
+    with pytest.raises(UsageError, match="--verify"):
+        Settings(inputs=(album,), existing="skip", verify=True)
+
+
+def test_failures_are_done_again_by_the_same_command(run, album, upscaler, tmp_path):
+    upscaler.broken = lambda images: (
+        UpscaleFailedError("implausible-output", "black.") if images[0].shape[1] == 10 else None
+    )
+    first = run(album, report=tmp_path / "report.json")
+    assert _statuses(first)["sub/a.png"] == ("failed", "implausible-output")
+    listed = json.loads((tmp_path / "report.json").read_text())["files"]
+    assert [entry["source"] for entry in listed if entry["status"] == "failed"] == [
+        str(album / "sub" / "a.png")
+    ]
+    upscaler.broken = lambda _images: None
+    second = run(album)
+    assert _done_again(second) == {"sub/a.png"} and second.exit_code == 0
+
+
 def test_error_refuses_before_any_work(run, album, out, upscaler):
     upscaler.batches.clear()
     (out / "a.png").unlink()
@@ -111,18 +146,33 @@ def test_error_refuses_before_any_work(run, album, out, upscaler):
     assert upscaler.batches == [] and not (out / "a.png").exists()
 
 
+def _lines_while_running(tidy):
+    """Turn the journal of a complete run into the lines that it had before its end."""
+    return [
+        line.replace(b'"state":"done"', b'"state":"%s"' % state)
+        for line in tidy.splitlines(keepends=True)
+        for state in (b"writing", b"done")
+    ]
+
+
 def _mark_as_killed_before_done(out, name):
-    """Drop the `done` line of one output, as a kill just after the rename would have."""
-    lines = (out / JOURNAL_NAME).read_text().splitlines(keepends=True)
-    kept = [line for line in lines if not (f'"{name}"' in line and '"done"' in line)]
+    """Leave what a kill just after the rename would have: no `done` line, and the lock file of the dead."""
+    lines = _lines_while_running((out / JOURNAL_NAME).read_bytes())
+    mark = f'"output":"{name}"'.encode()
+    kept = [line for line in lines if not (mark in line and b'"done"' in line)]
     assert len(kept) == len(lines) - 1
-    (out / JOURNAL_NAME).write_text("".join(kept))
+    (out / JOURNAL_NAME).write_bytes(b"".join(kept))
+    (out / LOCK_NAME).write_text("{}")
 
 
 def test_killed_between_rename_and_journal(run, album, out):
+    tidy = (out / JOURNAL_NAME).read_bytes()
     _mark_as_killed_before_done(out, "a.png")
     assert run(album).count("skipped") == 5, "its digest proves that it is whole"
+    assert (out / JOURNAL_NAME).read_bytes() == tidy, "in order again, though nothing was to do"
+    assert not (out / LOCK_NAME).exists()
 
+    _mark_as_killed_before_done(out, "a.png")
     content = bytearray((out / "a.png").read_bytes())
     content[-1] ^= 255
     (out / "a.png").write_bytes(content)

@@ -32,6 +32,13 @@ def test_files_beside_their_inputs_and_named_files(run, album, tmp_path):
         assert image.format == "WEBP"
 
 
+def test_the_report_says_where_the_outputs_are(run, album, tmp_path):
+    file, folder = tmp_path / "face.webp", tmp_path / "all"
+    assert run(album / "a.png", out=file).destination() == f"written to {file}"
+    assert run(album, out=folder).destination() == f"written to {folder}"
+    assert run(album, out=folder).destination() is None, "nothing was written the second time"
+
+
 def test_bad_files_are_reported_and_the_good_ones_written(run, album, photograph):
     whole = photograph(album / "whole.jpg", width=64, height=64).read_bytes()
     (album / "truncated.jpg").write_bytes(whole[: len(whole) // 2])
@@ -62,7 +69,7 @@ def test_report_has_the_agreed_keys_and_the_order_of_the_files(run, album, tmp_p
     assert document == report.to_json()
     assert list(document) == [
         "version", "command", "model", "provider", "precision", "elapsed_s", "images_per_s", "stages",
-        "counts", "files",
+        "counts", "error", "files",
     ]  # fmt: skip
     assert document["model"] == {"name": "nearest", "version": "1.0", "digest": "sha256:stand-in", "scale": 2}
     assert document["provider"] == {"requested": "auto", "actual": "StandInProvider"}
@@ -119,11 +126,23 @@ def test_a_result_of_the_wrong_size_is_never_written(run, upscaler, album, tree)
     assert not album.with_name("album-x2").exists() or not tree(album.with_name("album-x2"))
 
 
-def test_a_provider_that_dies_ends_the_run_and_closes_the_network(run, upscaler, album):
-    upscaler.broken = lambda _images: ProviderError("the device was lost")
-    with pytest.raises(CapabilityError, match="lost"):
-        run(album)
-    assert upscaler.closed
+def test_a_provider_that_dies_ends_the_run_with_a_report(run, upscaler, tmp_path, photograph):
+    for number in range(20):
+        photograph(tmp_path / "in" / f"{number:02}.png", seed=number)
+    upscaler.batch_size = 1
+    upscaler.broken = lambda _images: (
+        ProviderError("the device was lost") if len(upscaler.batches) > 5 else None
+    )
+    report = run(tmp_path / "in", report=tmp_path / "report.json")
+
+    assert upscaler.closed and report.exit_code == 3
+    assert isinstance(report.error, CapabilityError)
+    assert (report.count("done"), report.count("not-started"), report.count("failed")) == (5, 15, 0)
+    assert {result.reason for result in report.files if result.status == "not-started"} == {"provider-lost"}
+    document = json.loads((tmp_path / "report.json").read_text())
+    assert document["error"] == "the device was lost" and document["counts"]["done"] == 5
+    upscaler.broken = lambda _images: None
+    assert run(tmp_path / "in").count("skipped") == 5, "what was done is known to the next run"
 
 
 def test_fail_fast_leaves_the_rest_for_the_next_run(run, upscaler, tmp_path, photograph):

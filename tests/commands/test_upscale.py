@@ -55,7 +55,8 @@ def test_files_on_disk_and_commentary_on_stderr(opened, album):
     assert result.stdout == ""
     lines = result.stderr.splitlines()
     assert lines[0] == "nearest 1.0 on StandInProvider (fp32): 2 photographs"
-    assert lines[-1].startswith("2 done, 0 skipped, 0 failed in ")
+    assert lines[-2].startswith("2 done, 0 skipped, 0 failed in ")
+    assert lines[-1] == f"written to {album.with_name('album-x2')}"
     assert sorted(path.name for path in album.with_name("album-x2").glob("*.png")) == ["0.png", "1.png"]
 
 
@@ -87,7 +88,7 @@ def test_flags_reach_the_settings(opened, album, tmp_path):
     flags = (
         "--model m.onnx --realism 0.3 --provider cuda --device 1 --precision fp16 --batch-size 4 --tile 256 "
         "--format jpeg --quality 80 --existing skip --include *.png --include *.jpg --exclude x "
-        "--metadata strip --workers 3 --fail-fast"
+        "--metadata strip --workers 3 --max-megapixels 300 --fail-fast"
     )
     _run(album, "-o", tmp_path / "o", *flags.split())
     (settings,) = opened
@@ -96,7 +97,9 @@ def test_flags_reach_the_settings(opened, album, tmp_path):
     assert (settings.batch_size, settings.tile_px, settings.workers) == (4, 256, 3)
     assert (settings.file_format, settings.quality, settings.metadata) == ("jpeg", 80, "strip")
     assert (settings.existing, settings.include, settings.exclude) == ("skip", ("*.png", "*.jpg"), ("x",))
-    assert settings.fail_fast
+    assert settings.fail_fast and settings.max_megapixels == 300 and not settings.verify
+    _run(album, "--verify")
+    assert opened[1].verify and opened[1].existing == "resume"
 
 
 def test_auto_is_none(opened, album):
@@ -106,7 +109,14 @@ def test_auto_is_none(opened, album):
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("x", "-q", "-v"), ("x", "--format", "heic"), ("x", "--quality", "0"), ("x", "--workers", "0")],
+    [
+        (),
+        ("x", "-q", "-v"),
+        ("x", "--format", "heic"),
+        ("x", "--quality", "0"),
+        ("x", "--workers", "0"),
+        ("x", "--max-megapixels", "0"),
+    ],
 )
 def test_wrong_usage(opened, arguments):
     assert _run(*arguments).exit_code == 2
@@ -122,15 +132,30 @@ def test_errors_of_the_network_pass_through_typed(album, monkeypatch):
     assert [path.name for path in album.parent.iterdir()] == ["album"]
 
 
-def test_dry_run_prints_the_plan_on_stdout_and_opens_no_network(opened, album, monkeypatch, tmp_path):
-    pytest.importorskip("facesr_cli.model.catalogue")
+def test_a_provider_that_dies_in_the_middle_leaves_a_report_and_exit_code_3(album, tmp_path, monkeypatch):
+    class Dying(_Nearest):
+        def upscale_batch(self, images):
+            raise ProviderError("the device was lost")
+
+    monkeypatch.setattr(module, "_open_upscaler", lambda _settings: Dying())
+    for flags in ((), ("-q",)):
+        result = _run(album, "--json", "--report", tmp_path / "r.json", *flags)
+        assert result.exit_code == 3
+        assert result.stderr.splitlines()[-1] == "Error: the device was lost"
+        document = json.loads(result.stdout)
+        assert document == json.loads((tmp_path / "r.json").read_text())
+        assert [entry["reason"] for entry in document["files"]] == ["provider-lost"] * 2
+
+
+def test_dry_run_prints_the_plan_on_stdout_and_writes_nothing(opened, album, monkeypatch, tmp_path):
     monkeypatch.setattr("facesr_cli.model.catalogue.resolve_model", lambda _name: tmp_path / "m.onnx")
     monkeypatch.setattr("facesr_cli.model.info.read_model_info", lambda _path: _Nearest.info)
     result = _run(album, "--dry-run")
     assert result.exit_code == 0
     assert "(6x4 -> 12x8)" in result.stdout and "2 photographs to upscale" in result.stdout
-    assert opened == []
-    assert json.loads(_run(album, "--dry-run", "--json").stdout)["counts"]["upscale"] == 2
+    assert "about " in result.stdout.splitlines()[-1]
+    document = json.loads(_run(album, "--dry-run", "--json").stdout)
+    assert document["counts"]["upscale"] == 2 and document["forecast"]["probes"] == 2
     assert [path.name for path in album.parent.iterdir()] == ["album"]
 
 

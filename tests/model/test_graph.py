@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
-from facesr_cli.model.graph import INPUT, OUTPUT, attach_integer_io
+from facesr_cli.model.graph import INPUT, MEANS, OUTPUT, attach_integer_io
 from facesr_cli.model.onnxfile import read_interface
 from facesr_cli.model.precision import to_float16
 
@@ -102,3 +102,29 @@ def test_conversion_to_float16_stays_within_a_level(tiny_model, random_photo, tm
     whole = run(attached(model, "uint8", tmp_path), pixels).astype(int)
     assert np.abs(run(attached(half, "uint8", tmp_path), pixels) - whole).max() <= 1
     assert model.graph.input[0].type.tensor_type.elem_type == TensorProto.FLOAT
+
+
+@pytest.mark.parametrize("opset", [7, 11, 17, 18, 21])
+@pytest.mark.parametrize("numerator", ["gap", "top"], ids=["nan", "inf"])
+def test_one_undefined_number_is_told_of_its_picture_alone(opset, numerator, tmp_path):
+    """The graph divides by `1 - x`, so one white sample gives 0/0 or 1/0."""
+    top = onnx.numpy_helper.from_array(np.array(1, np.float32))
+    graph = helper.make_graph(
+        [
+            helper.make_node("Constant", [], ["top"], value=top),
+            helper.make_node("Sub", ["top", "x"], ["gap"]),
+            helper.make_node("Div", [numerator, "gap"], ["y"]),
+        ],
+        "pole",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 3, "H", "W"])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 3, "H", "W"])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=4)
+    pixels = np.full((3, 5, 6, 3), 100, np.uint8)
+    pixels[1, 2, 3, 1] = 255
+    session = onnxruntime.InferenceSession(
+        attached(model, "uint8", tmp_path).SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    (means,) = session.run([MEANS], {INPUT: pixels})
+    assert means.shape == (3,) and means.dtype == np.float32
+    assert np.isfinite(means).tolist() == [True, False, True]

@@ -10,7 +10,7 @@ from PIL import Image
 
 from facesr_cli.errors import ProviderError, UpscaleFailedError, UsageError
 from facesr_cli.model import catalogue, session
-from facesr_cli.model.session import Engine
+from facesr_cli.model.engine import Engine
 from facesr_cli.model.upscaler import Upscaler
 
 
@@ -243,7 +243,7 @@ def test_implausible_output_of_a_device_is_done_again_on_the_cpu(tiny_model, ups
     class Black:
         def run(self, outputs, feeds, options):
             (pixels,) = feeds.values()
-            return [np.zeros_like(nearest(pixels[0])[np.newaxis])]
+            return [np.zeros_like(nearest(pixels[0])[np.newaxis]), np.zeros(1, np.float32)]
 
     with Upscaler(tiny_model, threads=1) as broken:
         network = broken._network

@@ -12,6 +12,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+# Left, top, step right and step down of each pass: W3C PNG, 8.2.
+_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+
 
 def _fixed(value: float) -> bytes:
     return struct.pack(">i", round(value * 65536))
@@ -46,23 +49,34 @@ def _profile(kind: bytes, space: bytes, connection: bytes, tags: dict[bytes, byt
     return header.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body
 
 
+# Columns R, G, B of the matrices to XYZ at D50.
+DISPLAY_P3 = ((0.51512, 0.24120, -0.00105), (0.29198, 0.69225, 0.04189), (0.15710, 0.06657, 0.78407))
+ADOBE_RGB = ((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457))
+PROPHOTO = ((0.79767, 0.28804, 0.0), (0.13519, 0.71188, 0.0), (0.03134, 0.00009, 0.82491))
+
+
+def rgb_profile(columns: tuple[tuple[float, ...], ...], curve: bytes) -> bytes:
+    """An RGB profile made of a matrix and one curve for all channels."""
+    tags = {name: _xyz(*column) for name, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), columns, strict=True)}
+    return _profile(b"mntr", b"RGB ", b"XYZ ", tags | dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve))
+
+
 @pytest.fixture(scope="session")
 def display_p3() -> bytes:
-    """Display P3 primaries (adapted to D50) with a gamma of 2.2."""
-    curve = _gamma(2.2)
-    return _profile(
-        b"mntr",
-        b"RGB ",
-        b"XYZ ",
-        {
-            b"rXYZ": _xyz(0.51512, 0.24120, -0.00105),
-            b"gXYZ": _xyz(0.29198, 0.69225, 0.04189),
-            b"bXYZ": _xyz(0.15710, 0.06657, 0.78407),
-            b"rTRC": curve,
-            b"gTRC": curve,
-            b"bTRC": curve,
-        },
-    )
+    """Display P3 primaries with a gamma of 2.2."""
+    return rgb_profile(DISPLAY_P3, _gamma(2.2))
+
+
+@pytest.fixture(scope="session")
+def adobe_rgb() -> bytes:
+    """The primaries of Adobe RGB (1998), adapted to D50, with its gamma."""
+    return rgb_profile(ADOBE_RGB, _gamma(563 / 256))
+
+
+@pytest.fixture(scope="session")
+def prophoto() -> bytes:
+    """ROMM RGB with its gamma of 1.8, whose blue and green no eye can see."""
+    return rgb_profile(PROPHOTO, _gamma(1.8))
 
 
 @pytest.fixture(scope="session")
@@ -86,13 +100,20 @@ def cmyk_profile() -> bytes:
 
 @pytest.fixture(scope="session")
 def write_png16() -> Callable[[Path, NDArray[np.uint16]], Path]:
-    """Write (H, W, 3) uint16 as a PNG of 16 bits per channel."""
+    """Write (H, W, 1-4) uint16 as a PNG of 16 bits per channel, in the seven passes of Adam7 if asked to."""
 
-    def write(path: Path, pixels: NDArray[np.uint16]) -> Path:
-        height, width = pixels.shape[:2]
-        rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
-        header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
-        chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    def write(
+        path: Path, pixels: NDArray[np.uint16], *, interlaced: bool = False, extra: tuple[bytes, bytes] = ()
+    ) -> Path:
+        height, width, channels = pixels.shape
+        passes = _ADAM7 if interlaced else ((0, 0, 1, 1),)
+        parts = (pixels[top::down, left::right] for left, top, right, down in passes)
+        rows = b"".join(b"\0" + row.astype(">u2").tobytes() for part in parts if part.size for row in part)
+        kind = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+        header = struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, int(interlaced))
+        chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+        if extra:
+            chunks.insert(1, extra)
         data = b"\x89PNG\r\n\x1a\n"
         for name, body in chunks:
             data += struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
@@ -120,3 +141,13 @@ def asymmetric() -> Image.Image:
     pixels[3, 0] = (0, 0, 255)
     pixels[3, 5] = (255, 255, 0)
     return Image.fromarray(pixels)
+
+
+@pytest.fixture(scope="session")
+def srgb_like() -> bytes:
+    """The primaries of sRGB with a curve of 1,024 sampled values, as scanners and editors write it."""
+    encoded = np.linspace(0, 1, 1024)
+    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    values = np.rint(linear * 65535).astype(">u2").tobytes()
+    columns = ((0.43607, 0.22249, 0.01392), (0.38515, 0.71687, 0.09708), (0.14307, 0.06061, 0.71410))
+    return rgb_profile(columns, b"curv\0\0\0\0" + struct.pack(">I", 1024) + values)

@@ -14,7 +14,8 @@ from facesr_cli.photo.formats import FileFormat, format_of_source, format_of_suf
         (".jpeg", "same", ".jpeg"),
         (".bmp", "same", ".png"),
         (".gif", "same", ".png"),
-        (".heic", "same", ".jpg"),
+        (".heic", "same", ".heic"),
+        (".heic", "jpeg", ".jpg"),
         (".avif", "same", ".avif"),
         ("", "same", ".png"),
         (".dat", "same", ".png"),
@@ -34,4 +35,6 @@ def test_kinds() -> None:
     assert format_of_suffix(".bmp") is None
     assert format_of_source("MPO") is FileFormat.JPEG
     assert format_of_source("TGA") is FileFormat.PNG
-    assert [kind for kind in FileFormat if kind.lossy] == [FileFormat.JPEG, FileFormat.WEBP, FileFormat.AVIF]
+    assert format_of_source("HEIF") is FileFormat.HEIF
+    lossless = {kind for kind in FileFormat if not kind.lossy}
+    assert lossless == {FileFormat.PNG, FileFormat.TIFF}

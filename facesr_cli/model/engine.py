@@ -1,0 +1,62 @@
+"""A network that is loaded on a provider: runs it, and gives onnxruntime's faults our types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facesr_cli.errors import UpscaleFailedError
+from facesr_cli.model import graph
+from facesr_cli.model.providers import Provider
+
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "out_of_memory",
+    "failed to allocate memory",
+    "bad_alloc",
+    "bad allocation",
+)
+
+# These compute in types of their own choice, in which a mean over millions of pixels may overflow although
+# every pixel is sound; on the others the graph's own types count.
+_LOWERS_PRECISION = ("tensorrt", "openvino", "coreml")
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A network that is loaded and verified to run on `provider`."""
+
+    session: Any
+    run_options: Any
+    provider: Provider
+    precision: str
+
+    def run(self, pixels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Run the network on (N,H,W,3) RGB pixels of the type it was opened for.
+
+        Returns:
+            (N,sH,sW,3) pixels, and for each picture (N,) whether all numbers behind it were finite.
+
+        Raises:
+            UpscaleFailedError: `out-of-memory` or `inference-failed`.
+        """
+        try:
+            result, means = self.session.run(
+                [graph.OUTPUT, graph.MEANS], {graph.INPUT: pixels}, self.run_options
+            )
+        # onnxruntime raises many classes that share no base; all of them become typed data here.
+        except Exception as error:
+            message = str(error).strip() or type(error).__name__
+            if isinstance(error, MemoryError) or any(words in message.lower() for words in _OUT_OF_MEMORY):
+                raise UpscaleFailedError(
+                    "out-of-memory", f"{self.provider.title} ran out of memory; try a smaller --tile."
+                ) from error
+            raise UpscaleFailedError(
+                "inference-failed", f"{self.provider.title} failed: {message.splitlines()[0][:300]}"
+            ) from error
+        if self.provider.key in _LOWERS_PRECISION:
+            return result, np.ones(len(result), np.bool_)
+        return result, np.isfinite(means)
