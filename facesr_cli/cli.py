@@ -34,7 +34,8 @@ def cli() -> None:
     """Doubles the resolution of photographs of people: the same person, sharper.
 
     Exit codes: 0 all done; 1 finished, but some inputs failed; 2 wrong usage; 3 the model, provider or
-    installation cannot do what was asked; 130 interrupted (the same command continues).
+    installation cannot do what was asked; 130 interrupted (upscale: the same command continues;
+    train: with --resume).
     """
 
 

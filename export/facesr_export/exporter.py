@@ -16,9 +16,6 @@ from facesr_export.conversion import DEFAULT_OPSET, to_onnx
 from facesr_export.parity import TOLERANCE, Case, compare
 from facesr_train.checkpoint import Checkpoint, averaged_generator, load_checkpoint
 
-LICENSE = "MIT"
-"""Of the weights that our training makes."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportReport:
@@ -31,7 +28,9 @@ class ExportReport:
     cases: list[Case]
 
 
-def export_checkpoint(checkpoint_path: Path, output: Path, *, opset: int = DEFAULT_OPSET) -> ExportReport:
+def export_checkpoint(
+    checkpoint_path: Path, output: Path, *, opset: int = DEFAULT_OPSET, license_name: str = "not stated"
+) -> ExportReport:
     """Convert, compare with torch, stamp, and write; nothing is written unless every case passes.
 
     Raises:
@@ -65,7 +64,7 @@ def export_checkpoint(checkpoint_path: Path, output: Path, *, opset: int = DEFAU
         degradations=tuple(recipe.data.degradations),
         recipe=f"{recipe.name} {recipe.digest}",
         data=checkpoint.data,
-        license=LICENSE,
+        license=license_name,
         parity=float(f"{worst.difference:.3g}"),
         figures=_figures(checkpoint),
     )

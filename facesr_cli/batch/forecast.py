@@ -19,6 +19,7 @@ from facesr_cli.batch.report import FileResult
 from facesr_cli.batch.settings import Settings
 from facesr_cli.batch.stages import decode_stage, enlarged, failed
 from facesr_cli.errors import PhotoError
+from facesr_cli.model.hardware import usable_cpus
 from facesr_cli.photo import FileFormat, Photo, encode, fit_to_format
 
 PROBES = 3
@@ -82,7 +83,7 @@ def forecast(
     if not probes:
         return None, failures
     pixels = sum(number for _job, number in todo)
-    threads = max(1, min(2 * workers, os.cpu_count() or 1))
+    threads = max(1, min(2 * workers, usable_cpus()))
     around_s = sum(probe.decode_s + probe.encode_s for probe in probes) / threads
     network_s = sum(probe.infer_s for probe in probes)
     need, free = _disks(todo, probes)

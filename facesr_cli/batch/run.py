@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ from facesr_cli.batch.settings import Settings
 from facesr_cli.batch.stages import Writer
 from facesr_cli.batch.wording import counted, printable
 from facesr_cli.errors import WriteFailedError
+from facesr_cli.model.hardware import usable_cpus
 from facesr_cli.photo.limits import pixel_limit
 
 UpscalerFactory: TypeAlias = Callable[[Settings], PhotoUpscaler]
@@ -178,4 +178,4 @@ def workers_of(settings: Settings) -> int:
     """Return how many threads decode, and as many encode."""
     if settings.workers is not None:
         return settings.workers
-    return max(1, min(_MOST_WORKERS, (os.cpu_count() or 1) // 2))
+    return max(1, min(_MOST_WORKERS, usable_cpus() // 2))

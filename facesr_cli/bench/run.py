@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -34,6 +33,7 @@ from facesr_cli.bench.settings import BenchSettings
 from facesr_cli.bench.showcase import draw, pick
 from facesr_cli.bench.throughput import SampleInputs, Throughput, measure
 from facesr_cli.errors import PhotoError
+from facesr_cli.model.hardware import usable_cpus
 
 _MAX_SCORE_THREADS = 8
 
@@ -132,7 +132,7 @@ def run_bench(settings: BenchSettings, *, open_upscaler: OpenUpscaler, progress:
 def _measure_quality(plan: _Plan, inputs: SampleInputs) -> tuple[list[ImageScore], list[Failure]]:
     scores: list[ImageScore] = []
     failures: list[Failure] = []
-    threads = plan.settings.score_threads or min(os.cpu_count() or 1, _MAX_SCORE_THREADS)
+    threads = plan.settings.score_threads or min(usable_cpus(), _MAX_SCORE_THREADS)
     with ThreadPoolExecutor(threads) as pool:
         for sample in plan.samples:
             plan.steps.begin(sample.file)

@@ -115,7 +115,7 @@ def bench(
         prepare_folder(report_dir)
 
     def open_upscaler(name_or_path: str) -> Upscaler:
-        return Upscaler(
+        upscaler = Upscaler(
             name_or_path,
             provider=provider,
             device=device,
@@ -123,6 +123,9 @@ def bench(
             batch_size=batch_size,
             tile_px=tile,
         )
+        if upscaler.provider.warning:
+            click.echo(f"note: {upscaler.provider.warning}", err=True)
+        return upscaler
 
     with shown_progress(sys.stderr) as progress:
         result = run_bench(settings, open_upscaler=open_upscaler, progress=progress)

@@ -22,7 +22,15 @@ from facesr_cli.errors import MissingExtraError
 @click.option(
     "--opset", type=int, default=18, show_default=True, metavar="N", help="ONNX operator set, 18 to 23."
 )
-def export(checkpoint: Path, output: Path, opset: int) -> None:
+@click.option(
+    "--license",
+    "license_name",
+    default="not stated",
+    show_default=True,
+    metavar="TEXT",
+    help="Under which the weights are given away; `models` shows it.",
+)
+def export(checkpoint: Path, output: Path, opset: int, license_name: str) -> None:
     """Write the averaged weights of CHECKPOINT as an ONNX file that `upscale --model` takes.
 
     The graph is run beside torch on a photograph, at 512x512, odd sizes and in a batch. Where the outputs
@@ -34,7 +42,7 @@ def export(checkpoint: Path, output: Path, opset: int) -> None:
         raise MissingExtraError(
             f"export needs {error.name}, which is not installed: pip install 'facesr-cli[train]'"
         ) from error
-    report = export_checkpoint(checkpoint, output, opset=opset)
+    report = export_checkpoint(checkpoint, output, opset=opset, license_name=license_name)
     for case in report.cases:
         count, height, width = case.shape
         click.echo(f"parity {count}x3x{height}x{width}: {case.difference:.1e}", err=True)

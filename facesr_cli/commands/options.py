@@ -66,7 +66,7 @@ def inference_options(command: _Command) -> _Command:
             type=click.Choice(PRECISIONS),
             default="auto",
             show_default=True,
-            help="Arithmetic of the network; auto is fp32 on a CPU and fp16 on a GPU.",
+            help="Arithmetic of the network; auto is fp16 on CUDA and TensorRT, else fp32.",
         ),
         click.option(
             "--batch-size",

@@ -13,7 +13,9 @@ from facesr_cli.errors import MissingExtraError, UsageError
 @click.argument("recipe", required=False)
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of face photographs, of any layout.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run: checkpoints, log, samples.")
-@click.option("--resume", is_flag=True, help="Continue the run in --out exactly where it stopped.")
+@click.option(
+    "--resume", is_flag=True, help="Continue the run in --out from its last checkpoint, as if never stopped."
+)
 @click.option(
     "--max-minutes",
     type=click.FloatRange(min=0, min_open=True),

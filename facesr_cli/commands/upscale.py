@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     help="Kind of file to write.",
 )
 @click.option(
-    "--quality", type=click.IntRange(1, 100), metavar="N", help="Of JPEG, WebP and AVIF; 95 by default."
+    "--quality", type=click.IntRange(1, 100), metavar="N", help="Of JPEG, WebP, AVIF and HEIC; 95 by default."
 )
 @click.option(
     "--existing",
@@ -122,7 +122,7 @@ def _open_upscaler(settings: Settings) -> Any:
     """Open the real network; ModelError and ProviderError come from here, before anything is written."""
     from facesr_cli.model.upscaler import Upscaler
 
-    return Upscaler(
+    upscaler = Upscaler(
         settings.model,
         provider=settings.provider,
         device=settings.device,
@@ -131,6 +131,9 @@ def _open_upscaler(settings: Settings) -> Any:
         tile_px=settings.tile_px,
         realism=settings.realism,
     )
+    if upscaler.provider.warning:
+        click.echo(f"note: {upscaler.provider.warning}", err=True)
+    return upscaler
 
 
 def _dry_run(settings: Settings, *, as_json: bool, verbose: bool) -> int:

@@ -70,7 +70,7 @@ def resolve_model(name_or_path: str) -> Path:
     if name_or_path == DEFAULT_MODEL:
         raise ModelError(
             f"The installation is incomplete: the model {DEFAULT_MODEL} is missing from {WEIGHTS}. "
-            "Run: pip install --force-reinstall --no-deps facesr-cli"
+            "Install facesr-cli again, from the place it came from."
         )
     listed = f"the bundled models are {', '.join(names)}" if names else "no models are bundled"
     raise ModelError(f"There is no model {name_or_path!r}: it is no file, and {listed}.")

@@ -33,7 +33,7 @@ TOLERANCE_LEVELS = {"fp32": 2, "fp16": 4, "bf16": 16}
 
 RUNS = 3
 
-_TRAIN_PACKAGES = ("torch", "lightning_fabric", "tensorboard")
+_TRAIN_PACKAGES = ("torch", "lightning_fabric", "onnxscript", "tensorboard")
 _BASE_PACKAGES = ("click", "numpy", "onnx", "pillow", "rich", "scikit-image")
 
 Status = Literal["works", "differs", "failed", "not available"]

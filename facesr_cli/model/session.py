@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -49,6 +49,8 @@ class ProviderChoice:
     """`fp32`, `fp16` or `bf16`."""
     reason: str
     """One line for people: what was chosen, and why."""
+    warning: str = ""
+    """What `auto` had to pass over although it is installed; empty where nothing was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +95,8 @@ def open_engine(
         except ProviderError as error:
             faults.append(str(error))
             continue
-        return engine, _choice(engine, requested, device, _why(key, faults))
+        choice = _choice(engine, requested, device, _why(key, faults))
+        return engine, replace(choice, warning=" ".join(faults))
     raise ProviderError(" ".join(faults) or "This onnxruntime offers no provider that facesr-cli knows.")
 
 

@@ -30,7 +30,11 @@ class NearestUpscaler:
     def __post_init__(self) -> None:
         self.info = SimpleNamespace(name=self.name, version="1.0", digest="sha256:00")
         self.provider = SimpleNamespace(
-            requested="auto", actual="CPUExecutionProvider", device="test device", precision="fp32"
+            requested="auto",
+            actual="CPUExecutionProvider",
+            device="test device",
+            precision="fp32",
+            warning="",
         )
 
     def upscale(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:

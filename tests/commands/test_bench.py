@@ -27,7 +27,11 @@ class Nearest:
         self.batch_size = 1
         self.info = SimpleNamespace(name=model, version="1.0", digest="sha256:00")
         self.provider = SimpleNamespace(
-            requested="auto", actual="CPUExecutionProvider", device="test device", precision="fp32"
+            requested="auto",
+            actual="CPUExecutionProvider",
+            device="test device",
+            precision="fp32",
+            warning="",
         )
 
     def upscale(self, image):

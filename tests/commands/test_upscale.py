@@ -18,7 +18,7 @@ from facesr_cli.errors import ProviderError
 
 class _Nearest:
     info = SimpleNamespace(name="nearest", version="1.0", scale=2, digest="sha256:stand-in")
-    provider = SimpleNamespace(requested="auto", actual="StandInProvider", precision="fp32")
+    provider = SimpleNamespace(requested="auto", actual="StandInProvider", precision="fp32", warning="")
     scale, batch_size = 2, 1
 
     def upscale_batch(self, images):

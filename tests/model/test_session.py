@@ -78,6 +78,7 @@ def test_auto_falls_through_and_says_why_in_one_line(tiny_model, monkeypatch, ra
         assert upscaler.provider.actual == "CPUExecutionProvider"
         assert upscaler.provider.precision == "fp32"
         assert "NVIDIA CUDA did not start" in upscaler.provider.reason
+        assert "NVIDIA CUDA did not start" in upscaler.provider.warning
         assert "\n" not in upscaler.provider.reason
 
 

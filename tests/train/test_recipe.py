@@ -38,6 +38,12 @@ def test_the_default_network_has_a_recipe():
         (("loss",), [{"kind": "l3"}], "unknown kind 'l3'"),
         (("loss",), [{"kind": "l1", "start": 0.5, "end": 0.2}], "start < end"),
         (("loss",), [], r"\[\[loss\]\]"),
+        (("loss",), {"kind": "l1"}, "list of tables"),
+        (("loss",), [{"kind": "l1", "end": 0.85}], "no .*loss.* counts at 85%"),
+        (("data", "degradations"), ["paper"], "must be a table"),
+        (("data",), ["paper"], "data must be a table"),
+        (("optimiser", "learning_rate"), -4e-4, "must be positive"),
+        (("optimiser", "ema_decay"), 2.0, "ema_decay must lie in"),
         (("run", "steps"), 0, "at least 1"),
         (("run", "validation_crop_px"), 100, "multiple of 32"),
         (("colour",), "blue", "unknown key colour"),
@@ -58,6 +64,9 @@ def test_unknown_names_and_files_are_wrong_usage(tmp_path):
         load_recipe("nonsense")
     with pytest.raises(UsageError, match="no such recipe file"):
         load_recipe(str(tmp_path / "missing.toml"))
+    (tmp_path / "latin.toml").write_bytes(b"name = '\xe9'")
+    with pytest.raises(UsageError, match=r"latin\.toml: cannot be read"):
+        load_recipe(str(tmp_path / "latin.toml"))
     broken = tmp_path / "broken.toml"
     broken.write_text("name = ")
     with pytest.raises(UsageError, match=r"broken\.toml"):

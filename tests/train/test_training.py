@@ -11,9 +11,10 @@ import pickle
 import pytest
 import torch
 from lightning_fabric import Fabric
+from PIL import Image
 
 from facesr_cli.errors import CapabilityError, ModelError, TrainingError, UsageError
-from facesr_train import loop, session
+from facesr_train import loop, photographs, session
 from facesr_train.checkpoint import averaged_generator, load_checkpoint, save_checkpoint
 from facesr_train.recipe import recipe_from_dict
 from facesr_train.session import TrainSettings, run_training
@@ -67,6 +68,27 @@ def test_a_used_folder_is_not_overwritten(recipe, make_recipe, faces, tmp_path):
         run_training(recipe, settings(faces, tmp_path))
     with pytest.raises(UsageError, match="was trained with recipe small"):
         run_training(make_recipe(steps=9), settings(faces, tmp_path, resume=True))
+
+
+def test_resume_without_a_run_and_an_unusable_out_are_wrong_usage(recipe, faces, tmp_path):
+    with pytest.raises(UsageError, match="nothing to resume"):
+        run_training(recipe, settings(faces, tmp_path / "mistyped", resume=True))
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="cannot be made a folder"):
+        run_training(recipe, settings(faces, tmp_path / "file"))
+
+
+def test_held_out_photographs_may_differ_in_size(recipe, portrait, tmp_path):
+    for name, side in {"train/a.png": 128, "val/a.png": 40, "val/b.png": 128}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(portrait[:side, 160 : 160 + side]).save(tmp_path / name)
+    assert run_training(recipe, settings(tmp_path, tmp_path / "run")) is not None
+
+
+def test_photographs_that_spilled_to_disk_are_removed_at_the_end(recipe, faces, tmp_path, monkeypatch):
+    monkeypatch.setattr(photographs, "_free_memory_bytes", lambda: 1000)
+    run_training(recipe, settings(faces, tmp_path))
+    assert not list(tmp_path.glob("*.uint8"))
 
 
 def test_a_time_budget_ends_the_run_at_the_lowest_rate(make_recipe, faces, tmp_path, monkeypatch):

@@ -43,8 +43,8 @@ class PairSource:
             device: Where batches are made.
         """
         self._photographs = photographs
-        self._kinds = tuple(shares)
-        self._weights = tuple(shares.values())
+        self._kinds = tuple(sorted(shares))  # the order of a recipe's table must not change what is drawn
+        self._weights = tuple(shares[kind] for kind in self._kinds)
         self._seed, self._rank, self._device = seed, rank, device
         self._cells = [_cumulative_sharpness(photograph, sharp_share) for photograph in photographs]
 

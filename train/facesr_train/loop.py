@@ -130,7 +130,9 @@ def _previous(run: Run, recipe: Recipe) -> Checkpoint | None:
             )
         return None
     if not path.exists():
-        return None
+        raise UsageError(
+            f"{path}: no such checkpoint, so there is nothing to resume; leave --resume out to start"
+        )
     previous = load_checkpoint(path)
     if previous.recipe != recipe:
         raise UsageError(
@@ -240,9 +242,9 @@ class _State:
         better = validation.mean_psnr_db > self._best_db
         self._best_db = max(self._best_db, validation.mean_psnr_db)
         checkpoint = self.checkpoint()
-        save_checkpoint(self._fabric, self._run.folder / LAST_NAME, checkpoint)
-        if better:
+        if better:  # first: a run that is killed in between does this epoch again and finds it better again
             save_checkpoint(self._fabric, self._run.folder / BEST_NAME, checkpoint)
+        save_checkpoint(self._fabric, self._run.folder / LAST_NAME, checkpoint)
         self._run.on_epoch(
             EpochReport(
                 step=self._step,
@@ -274,9 +276,11 @@ class _State:
         )
 
     def _give_up(self) -> None:
+        last = self._run.folder / LAST_NAME
+        state = f"the last good state is {last}" if last.exists() else "no epoch was finished before"
         raise TrainingError(
-            f"the loss or the weights became non-finite before step {self._step}; the last good state is "
-            f"{self._run.folder / LAST_NAME}. Lower optimiser.learning_rate or gradient_clip and train again"
+            f"the loss or the weights became non-finite before step {self._step}; {state}. "
+            "Lower optimiser.learning_rate or gradient_clip and train again"
         )
 
 

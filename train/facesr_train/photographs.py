@@ -17,6 +17,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from facesr_cli.errors import TrainingError
+from facesr_cli.model.hardware import usable_cpus
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
 
@@ -162,7 +163,7 @@ def _in_order(
     load: Callable[[Path], NDArray[np.uint8] | str], paths: Sequence[Path]
 ) -> Iterator[NDArray[np.uint8] | str]:
     """Decode a few dozen photographs ahead, so that a large set never piles up in memory."""
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(8, usable_cpus())) as pool:
         for start in range(0, len(paths), 32):
             yield from pool.map(load, paths[start : start + 32])
 

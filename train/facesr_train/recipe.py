@@ -42,7 +42,10 @@ class DataSection:
             raise ValueError("data.batch_size must be at least 1")
         if not 0 <= self.sharp_share <= 1:
             raise ValueError("data.sharp_share must lie in 0..1")
-        if not self.degradations or any(share <= 0 for share in self.degradations.values()):
+        if not isinstance(self.degradations, Mapping):
+            raise ValueError("data.degradations must be a table: [data.degradations]")
+        shares = self.degradations.values()
+        if not shares or not all(isinstance(share, int | float) and share > 0 for share in shares):
             raise ValueError("data.degradations must name at least one degradation, with positive shares")
         if unknown := set(self.degradations) - set(DEGRADATION_NAMES):
             raise ValueError(
@@ -91,6 +94,14 @@ class OptimiserSection:
     ema_decay: float = 0.999
     """Per step; the averaged weights are the ones validated and exported."""
 
+    def __post_init__(self) -> None:
+        if self.learning_rate <= 0 or self.gradient_clip <= 0:
+            raise ValueError("optimiser.learning_rate and optimiser.gradient_clip must be positive")
+        if not all(0 <= value < 1 for value in (self.beta1, self.beta2, self.ema_decay)):
+            raise ValueError("optimiser.beta1, beta2 and ema_decay must lie in 0..1, 1 left out")
+        if not 0 <= self.final_ratio <= 1 or self.warmup_steps < 0:
+            raise ValueError("optimiser.final_ratio must lie in 0..1, and warmup_steps not be negative")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSection:
@@ -130,6 +141,14 @@ class Recipe:
     optimiser: OptimiserSection
     run: RunSection
 
+    def __post_init__(self) -> None:
+        moments = sorted(
+            {0.0, 1.0, *(term.start for term in self.losses), *(term.end for term in self.losses)}
+        )
+        for moment in moments:
+            if not any(term.active(moment) for term in self.losses):
+                raise ValueError(f"no [[loss]] counts at {moment:.0%} of the run")
+
     @property
     def digest(self) -> str:
         """First 12 hexadecimal digits of the SHA-256 of the resolved recipe."""
@@ -160,7 +179,11 @@ def load_recipe(name_or_path: str) -> Recipe:
     if path.suffix == ".toml":
         if not path.is_file():
             raise UsageError(f"{path}: no such recipe file")
-        text, origin = path.read_text(encoding="utf-8"), str(path)
+        origin = str(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{path}: cannot be read as a recipe ({error})") from error
     else:
         shipped = _shipped()
         if name_or_path not in shipped:
@@ -187,6 +210,13 @@ def recipe_from_dict(values: Mapping[str, Any]) -> Recipe:
     """
     values = dict(values)
     sections = {key: values.pop(key, None) for key in ("generator", "data", "loss", "optimiser", "run")}
+    for key in ("generator", "data", "optimiser", "run"):
+        if not isinstance(sections[key] or {}, Mapping):
+            raise ValueError(f"{key} must be a table: [{key}]")
+    if not isinstance(sections["loss"], list) or not all(
+        isinstance(term, Mapping) for term in sections["loss"]
+    ):
+        raise ValueError("loss must be a list of tables: [[loss]]")
     if unknown := set(values) - {"name", "summary", "source"}:
         raise ValueError(f"unknown key {', '.join(sorted(unknown))}")
     if missing := {"name", "summary", "source"} - set(values):

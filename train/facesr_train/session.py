@@ -12,7 +12,7 @@ from lightning_fabric import Fabric
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from facesr_cli.errors import CapabilityError
+from facesr_cli.errors import CapabilityError, UsageError
 from facesr_train.checkpoint import Checkpoint
 from facesr_train.crops import PairSource
 from facesr_train.degradations import CONTEXT_PX
@@ -20,6 +20,9 @@ from facesr_train.loop import EpochReport, Run, train
 from facesr_train.photographs import Split, find_photographs, load_photographs
 from facesr_train.recipe import Recipe
 from facesr_train.validation import make_pairs
+
+SPILL_SUFFIX = ".uint8"
+"""Of the files that hold photographs which do not fit in memory; removed at the end of a run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +53,12 @@ def run_training(recipe: Recipe, settings: TrainSettings) -> Checkpoint | None:
         UsageError: The folder belongs to another run.
     """
     precision = _precision(settings.device)
-    fabric = Fabric(accelerator=_accelerator(settings.device), devices=settings.devices, precision=precision)
+    accelerator = _accelerator(settings.device)
+    if accelerator == "cuda" and settings.devices > torch.cuda.device_count():
+        raise CapabilityError(
+            f"--devices {settings.devices}: this machine has {torch.cuda.device_count()} GPU(s)"
+        )
+    fabric = Fabric(accelerator=accelerator, devices=settings.devices, precision=precision)
     fabric.launch()
     console = Console(stderr=True, highlight=False)
 
@@ -58,7 +66,10 @@ def run_training(recipe: Recipe, settings: TrainSettings) -> Checkpoint | None:
         if fabric.is_global_zero:
             console.print(line, markup=False, soft_wrap=True)
 
-    settings.out.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--out {settings.out}: cannot be made a folder ({error.strerror})") from error
     split = find_photographs(settings.data)
     data = recipe.data
     window_px = data.hr_crop_px + 2 * CONTEXT_PX
@@ -66,14 +77,14 @@ def run_training(recipe: Recipe, settings: TrainSettings) -> Checkpoint | None:
         split.train,
         max_side_px=data.max_side_px,
         min_side_px=window_px,
-        spill=settings.out / f"photographs-{fabric.global_rank}.uint8",
+        spill=settings.out / f"photographs-{fabric.global_rank}{SPILL_SUFFIX}",
         on_skip=say,
     )
     held_out = load_photographs(
         _spread(split.val, recipe.run.validation_photographs),
         max_side_px=data.max_side_px,
         min_side_px=32,
-        spill=settings.out / f"held-out-{fabric.global_rank}.uint8",
+        spill=settings.out / f"held-out-{fabric.global_rank}{SPILL_SUFFIX}",
         on_skip=say,
     )
     photographs = _placed(photographs, fabric.device)
@@ -100,6 +111,8 @@ def run_training(recipe: Recipe, settings: TrainSettings) -> Checkpoint | None:
             on_step=reporter.step,
         )
         checkpoint = train(fabric, recipe, run)
+    for spill in settings.out.glob(f"*-{fabric.global_rank}{SPILL_SUFFIX}"):
+        spill.unlink(missing_ok=True)  # as large as the photographs, and of no use to a resumed run
     return checkpoint if fabric.is_global_zero else None
 
 

@@ -86,7 +86,10 @@ def _row(pair: Pair, result: NDArray[np.uint8]) -> NDArray[np.uint8]:
     side = min(GRID_CROP_PX, pair.hr.shape[0])
     start = (pair.hr.shape[0] - side) // 2
     window = slice(start, start + side)
-    return np.concatenate([p[window, window] for p in (enlarged, pair.bicubic, result, pair.hr)], 1)
+    row = np.zeros((GRID_CROP_PX, 4 * GRID_CROP_PX, 3), np.uint8)
+    for column, picture in enumerate((enlarged, pair.bicubic, result, pair.hr)):
+        row[:side, column * GRID_CROP_PX : column * GRID_CROP_PX + side] = picture[window, window]
+    return row
 
 
 def _to_array(image: Tensor) -> NDArray[np.uint8]:
