@@ -61,7 +61,9 @@ def test_a_disk_that_fills_up_ends_the_run_and_the_same_command_goes_on(
 
     monkeypatch.setattr(os, "fsync", real)
     second = run(many)
-    assert second.exit_code == 0 and second.count("skipped") == report.count("done")
+    assert second.exit_code == 0 and second.count("done") + second.count("skipped") == 30
+    # A file whose name the disk had but could not confirm counts as failed, and is found whole again.
+    assert report.count("done") <= second.count("skipped") <= report.count("done") + len(failed)
 
 
 def test_a_directory_in_the_tree_without_permission_fails_only_what_belongs_there(
