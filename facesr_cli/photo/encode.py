@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,12 @@ from PIL import Image, PngImagePlugin
 
 from facesr_cli.errors import WriteFailedError
 from facesr_cli.photo import heif, packets
+from facesr_cli.photo.bands import Banded, in_bands
 from facesr_cli.photo.formats import FileFormat
 from facesr_cli.photo.metadata import exif_for_output
-from facesr_cli.photo.photograph import Photo, Samples
+from facesr_cli.photo.photograph import Photo, Residual, Samples
 from facesr_cli.photo.png import png16
-from facesr_cli.photo.profile import colour_space, from_srgb, image_to_srgb
+from facesr_cli.photo.profile import banded_from_srgb, colour_space, image_to_srgb
 from facesr_cli.photo.tiff import Extras, tiff
 from facesr_cli.photo.transparency import on_white
 
@@ -39,9 +40,9 @@ def fit_to_format(photo: Photo, file_format: FileFormat) -> Photo:
     pixels, alpha, residual = photo.pixels, photo.alpha, photo.residual
     exif, xmp, iptc, comments = photo.exif, photo.xmp, photo.iptc, photo.comments
     if pixels.dtype == np.uint16 and file_format not in _DEEP_FORMATS:
-        pixels = _to_eight_bits(pixels)
-        alpha = None if alpha is None else _to_eight_bits(alpha)
-        residual = None if residual is None else np.rint(residual / 257).astype(np.int16)
+        pixels = in_bands(_to_eight_bits, pixels, np.uint8)
+        alpha = None if alpha is None else in_bands(_to_eight_bits, alpha, np.uint8)
+        residual = None if residual is None else in_bands(_residual_to_eight_bits, residual, np.int16)
         notes.append(f"16 bits are reduced to 8 for {file_format}")
     if alpha is not None and file_format is FileFormat.JPEG:
         if alpha.min() == 255:
@@ -146,34 +147,60 @@ def _encode(photo: Photo, file_format: FileFormat, quality: int | None, software
     if file_format is FileFormat.PNG:
         options["pnginfo"] = _png_texts(photo, xmp)
         if samples.dtype == np.uint16 and samples.shape[2] > 1:
-            return png16(cast("NDArray[np.uint16]", samples), options)
-    image = Image.fromarray(samples[:, :, 0] if samples.shape[2] == 1 else samples)
+            return png16(samples, options)
+    whole = samples.whole()
+    image = Image.fromarray(whole[:, :, 0] if samples.shape[2] == 1 else whole)
+    del whole
     buffer = io.BytesIO()
     image.save(buffer, file_format.value, **options)
     return buffer.getvalue()
 
 
-def _samples(photo: Photo, file_format: FileFormat) -> tuple[Samples, bytes | None]:
+def _samples(photo: Photo, file_format: FileFormat) -> tuple[Banded, bytes | None]:
     """Return (H, W, C) in the colours and channels of the file, and the profile that describes them."""
-    profile = photo.icc_profile
-    colours: Any
-    if photo.grey:
-        colours = _luma(photo.pixels)[:, :, np.newaxis]
-        if _without_grey(file_format) and profile is not None and colour_space(profile) == "GRAY":
-            # A grey profile on RGB pixels is wrong.
-            image = image_to_srgb(Image.fromarray(colours[:, :, 0]), profile)
-            colours, profile = np.asarray(image), None
-    elif profile is not None:
-        colours = from_srgb(photo.pixels, photo.residual, profile)
-    else:
-        colours = photo.pixels
-    if photo.alpha is None:
+    colours, profile = _colours(photo, file_format)
+    alpha = photo.alpha
+    if alpha is None:
         return colours, profile
+    height, width, channels = colours.shape
     if file_format is FileFormat.JPEG:
-        return on_white(colours, photo.alpha), profile
-    if colours.shape[2] == 1 and file_format is FileFormat.TIFF and colours.dtype == np.uint16:
-        colours = np.repeat(colours, 3, axis=2)  # few programs, Pillow not among them, read grey with alpha
-    return np.concatenate([colours, photo.alpha[:, :, np.newaxis]], axis=2), profile
+
+        def composed(rows: slice) -> Samples:
+            return on_white(colours.make(rows), alpha[rows])
+
+        return Banded(shape=colours.shape, dtype=colours.dtype, make=composed), profile
+    if channels == 1 and file_format is FileFormat.TIFF and colours.dtype == np.uint16:
+        channels = 3  # few programs, Pillow not among them, read grey with alpha
+
+    def with_alpha(rows: slice) -> Samples:
+        band = colours.make(rows)
+        joined = np.empty((*band.shape[:2], channels + 1), dtype=band.dtype)
+        joined[:, :, :-1], joined[:, :, -1] = band, alpha[rows]
+        return joined
+
+    return Banded(shape=(height, width, channels + 1), dtype=colours.dtype, make=with_alpha), profile
+
+
+def _colours(photo: Photo, file_format: FileFormat) -> tuple[Banded, bytes | None]:
+    """Return the same without alpha."""
+    height, width = photo.pixels.shape[:2]
+    pixels, profile = photo.pixels, photo.icc_profile
+    if not photo.grey:
+        if profile is not None:
+            return banded_from_srgb(pixels, photo.residual, profile), profile
+        return Banded(shape=(height, width, 3), dtype=pixels.dtype, make=pixels.__getitem__), None
+
+    def grey(rows: slice) -> Samples:
+        return _luma(pixels[rows])[:, :, np.newaxis]
+
+    if _without_grey(file_format) and profile is not None and colour_space(profile) == "GRAY":
+        grey_profile = profile  # on RGB pixels it would be wrong
+
+        def colour(rows: slice) -> Samples:
+            return np.asarray(image_to_srgb(Image.fromarray(_luma(pixels[rows])), grey_profile))
+
+        return Banded(shape=(height, width, 3), dtype=pixels.dtype, make=colour), None
+    return Banded(shape=(height, width, 1), dtype=pixels.dtype, make=grey), profile
 
 
 def _without_grey(file_format: FileFormat) -> bool:
@@ -190,6 +217,11 @@ def _luma(pixels: Samples) -> Samples:
 def _to_eight_bits(samples: Samples) -> NDArray[np.uint8]:
     """0-65535 to 0-255, rounded; 257 is exactly 65535 / 255."""
     return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _residual_to_eight_bits(residual: Residual) -> NDArray[np.int16]:
+    """Differences of 16-bit levels to those of 8-bit ones, rounded."""
+    return np.rint(residual / 257).astype(np.int16)
 
 
 def _options(file_format: FileFormat, quality: int | None, *, lossless: bool) -> dict[str, Any]:

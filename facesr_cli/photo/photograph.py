@@ -12,7 +12,7 @@ Samples: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
 """Full-range samples: 0-255 in uint8, 0-65535 in uint16."""
 
 Residual: TypeAlias = NDArray[np.int16] | NDArray[np.int32]
-"""Differences of samples: int16 of uint8, int32 of uint16."""
+"""Differences of samples: int16, or int32 of uint16 where that is too narrow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

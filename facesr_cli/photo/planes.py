@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-_Dtype = TypeVar("_Dtype", np.uint8, np.uint16, np.int16, np.int32)
+from facesr_cli.photo.bands import bands
 
-_BAND_PIXELS = 4_000_000
-"""Enlarged at a time: the filter works in floats, four times the size of alpha."""
+_Dtype = TypeVar("_Dtype", np.uint8, np.uint16, np.int16, np.int32)
 
 _REACH = 4
 """Source rows that Lanczos with three lobes looks beyond a band when enlarging, and one for rounding."""
@@ -24,13 +23,11 @@ def lanczos(plane: NDArray[_Dtype], width: int, height: int) -> NDArray[_Dtype]:
     Values that the filter drives beyond the range of the dtype are clipped, not wrapped.
     """
     rows, columns = plane.shape[:2]
-    if width * height <= _BAND_PIXELS or width < columns or height < rows:
+    if width < columns or height < rows:
         return _resized(plane, width, height, None)
     larger = np.empty((height, width, *plane.shape[2:]), dtype=plane.dtype)
-    step = max(1, _BAND_PIXELS // width)
-    for top in range(0, height, step):
-        bottom = min(top + step, height)
-        larger[top:bottom] = lanczos_rows(plane, width, height, top, bottom)
+    for band in bands(height, width):  # the filter works in floats, four times the size of alpha
+        larger[band] = lanczos_rows(plane, width, height, band.start, band.stop)
     return larger
 
 

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from facesr_cli.photo.bands import Banded
+
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPES = {2: 4, 3: 2, 4: 6}  # channels: PNG colour type
 _BAND_BYTES = 8_000_000
@@ -23,27 +25,28 @@ _BAND_BYTES = 8_000_000
 _IDAT_BYTES = 1 << 20
 
 
-def png16(samples: NDArray[np.uint16], options: dict[str, Any]) -> bytes:
+def png16(samples: Banded, options: dict[str, Any]) -> bytes:
     """Return a whole PNG file.
 
     Args:
-        samples: (H, W, C), C 2 grey and alpha, 3 RGB, 4 RGB and alpha; grey alone Pillow writes itself.
+        samples: (H, W, C) uint16, C 2 grey and alpha, 3 RGB, 4 RGB and alpha. Pillow writes grey alone.
         options: Options of Pillow's PNG writer, for metadata and profile.
     """
     around = io.BytesIO()
     Image.new("RGB", (1, 1)).save(around, "PNG", **options)
-    parts = [_SIGNATURE]
+    file = io.BytesIO()  # not a list of parts: joining them would take the memory of two files
+    file.write(_SIGNATURE)
     for name, chunk in _chunks(around.getvalue()):
         if name == b"IHDR":
             height, width, channels = samples.shape
-            parts.append(
+            file.write(
                 _chunk(name, struct.pack(">IIBBBBB", width, height, 16, _COLOUR_TYPES[channels], 0, 0, 0))
             )
         elif name == b"IDAT":
-            parts.extend(_pixel_chunks(samples))
+            file.writelines(_pixel_chunks(samples))
         else:
-            parts.append(chunk)
-    return b"".join(parts)
+            file.write(chunk)
+    return file.getvalue()
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -59,7 +62,7 @@ def _chunk(name: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
 
-def _pixel_chunks(samples: NDArray[np.uint16]) -> Iterator[bytes]:
+def _pixel_chunks(samples: Banded) -> Iterator[bytes]:
     height, width, channels = samples.shape
     row_bytes = width * channels * 2
     compressor = zlib.compressobj()
@@ -68,7 +71,12 @@ def _pixel_chunks(samples: NDArray[np.uint16]) -> Iterator[bytes]:
     rows = max(1, _BAND_BYTES // row_bytes)
     for top in range(0, height, rows):
         # (h, W, C) uint16 -> (h, W * C * 2) bytes, high byte first
-        band = samples[top : top + rows].astype(">u2").reshape(-1, width * channels).view(np.uint8)
+        band = (
+            samples.make(slice(top, min(top + rows, height)))
+            .astype(">u2")
+            .reshape(-1, width * channels)
+            .view(np.uint8)
+        )
         waiting += compressor.compress(_filtered(band, previous, 2 * channels).tobytes())
         previous = band[-1]
         if len(waiting) >= _IDAT_BYTES:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Literal, TypeAlias, cast
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from facesr_cli.photo import matrix
+from facesr_cli.photo.bands import Banded, bands
 from facesr_cli.photo.photograph import Residual, Samples
 from facesr_cli.photo.planes import lanczos_rows
 
@@ -21,9 +22,6 @@ ColourSpace: TypeAlias = Literal["RGB", "GRAY", "CMYK"]
 # use it, so that colours inside sRGB return to where they came from.
 _INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 _FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
-
-_BAND_PIXELS = 4_000_000
-"""Converted at a time: a picture of 200 megapixels in one piece would take gigabytes of copies."""
 
 
 class ProfileError(Exception):
@@ -71,10 +69,13 @@ def to_srgb(pixels: Samples, profile: bytes) -> tuple[Samples, Residual | None]:
     converted: Any = np.empty_like(pixels)
     wide = np.int16 if pixels.dtype == np.uint8 else np.int32
     residual: Any = np.empty(pixels.shape, dtype=wide)
-    for rows in _bands(pixels):
+    height, width = pixels.shape[:2]
+    for rows in bands(height, width):
         converted[rows] = forth(pixels[rows])
         residual[rows] = pixels[rows].astype(wide) - back(converted[rows])
-    return converted, residual if residual.any() else None
+    if not residual.any():
+        return converted, None
+    return converted, _narrow(residual)
 
 
 def from_srgb(pixels: Samples, residual: Residual | None, profile: bytes) -> Samples:
@@ -85,17 +86,24 @@ def from_srgb(pixels: Samples, residual: Residual | None, profile: bytes) -> Sam
         residual: What `to_srgb` returned; enlarged by Lanczos where `pixels` are larger.
         profile: As there.
     """
+    return cast(Samples, banded_from_srgb(pixels, residual, profile).whole())
+
+
+def banded_from_srgb(pixels: Samples, residual: Residual | None, profile: bytes) -> Banded:
+    """Return what `from_srgb` does, computed band by band."""
     converters = _converters(pixels.dtype, profile)
-    if converters is None:
-        return pixels
-    restored: Any = np.empty_like(pixels)
     height, width = pixels.shape[:2]
-    for rows in _bands(pixels):
-        restored[rows] = band = converters[1](pixels[rows])
-        if residual is not None:
-            lost: Any = lanczos_rows(residual, width, height, rows.start, rows.stop)
-            restored[rows] = np.clip(band.astype(np.int32) + lost, 0, np.iinfo(pixels.dtype).max)
-    return cast(Samples, restored)
+
+    def restored(rows: slice) -> Any:
+        if converters is None:
+            return pixels[rows]
+        band = converters[1](pixels[rows])
+        if residual is None:
+            return band
+        lost: Any = lanczos_rows(residual, width, height, rows.start, rows.stop)
+        return np.clip(band.astype(np.int32) + lost, 0, np.iinfo(pixels.dtype).max).astype(pixels.dtype)
+
+    return Banded(shape=(height, width, 3), dtype=pixels.dtype, make=restored)
 
 
 def image_to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
@@ -144,11 +152,12 @@ def _eight_bit_converter(source: bytes | None, destination: bytes | None) -> _Co
     return convert
 
 
-def _bands(pixels: Samples) -> Iterator[slice]:
-    """Yield slices of rows that together cover (H, W, 3), each of about `_BAND_PIXELS`."""
-    height, width = pixels.shape[:2]
-    rows = max(1, _BAND_PIXELS // width)
-    return (slice(top, min(top + rows, height)) for top in range(0, height, rows))
+def _narrow(residual: Residual) -> Residual:
+    """Return `residual` in int16 where that holds it, as nearly always: it waits beside the pixels."""
+    limits = np.iinfo(np.int16)
+    if residual.min() < limits.min or residual.max() > limits.max:
+        return residual
+    return residual.astype(np.int16, copy=False)
 
 
 def _open(profile: bytes) -> ImageCms.ImageCmsProfile:

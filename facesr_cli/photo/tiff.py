@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
 from facesr_cli.errors import WriteFailedError
+from facesr_cli.photo.bands import BAND_PIXELS, Banded
 
 _STRIP_BYTES = 1 << 20
 _MAX_BYTES = 2**32 - 2**24  # offsets have 32 bits; some room for the directory
@@ -35,7 +37,7 @@ class Extras:
     dpi: tuple[float, float] | None = None
 
 
-def tiff(samples: NDArray[Any], extras: Extras) -> bytes:
+def tiff(samples: Banded, extras: Extras) -> bytes:
     """Return a whole TIFF file.
 
     Args:
@@ -47,8 +49,12 @@ def tiff(samples: NDArray[Any], extras: Extras) -> bytes:
         WriteFailedError: `format-limit` where the file would exceed 4 GiB.
     """
     height, width, channels = samples.shape
-    rows = max(1, _STRIP_BYTES // (width * channels * samples.itemsize))
-    strips = [_strip(samples[top : top + rows]) for top in range(0, height, rows)]
+    rows = max(1, _STRIP_BYTES // (width * channels * samples.dtype.itemsize))
+    strips = [
+        _strip(band[top : top + rows])
+        for band in _bands_of_strips(samples, rows)
+        for top in range(0, len(band), rows)
+    ]
     sizes = [len(strip) for strip in strips]
     if sum(sizes) > _MAX_BYTES:
         raise WriteFailedError("format-limit", "TIFF holds at most 4 GiB. Use --format png.")
@@ -68,7 +74,7 @@ def tiff(samples: NDArray[Any], extras: Extras) -> bytes:
         directory[282], directory[283] = (Fraction(value).limit_denominator(1000) for value in extras.dpi)
         directory[296] = 2  # per inch
     directory[256], directory[257] = width, height
-    directory[258] = (samples.itemsize * 8,) * channels
+    directory[258] = (samples.dtype.itemsize * 8,) * channels
     directory[259], directory[317] = _DEFLATE, _DIFFERENCES
     directory[262] = 2 if channels >= 3 else 1  # RGB, or black is zero
     directory[277], directory[278], directory[284] = channels, rows, 1
@@ -80,9 +86,17 @@ def tiff(samples: NDArray[Any], extras: Extras) -> bytes:
     directory[_STRIP_BYTE_COUNTS] = tuple(sizes)
     file = io.BytesIO()
     directory.save(file)
-    for strip in strips:
-        file.write(strip)
+    strips.reverse()
+    while strips:  # what is written is let go: two files would not fit beside the pixels of a large picture
+        file.write(strips.pop())
     return file.getvalue()
+
+
+def _bands_of_strips(samples: Banded, rows: int) -> Iterator[NDArray[Any]]:
+    """Yield all rows, in bands of whole strips of `rows`."""
+    height, width, _ = samples.shape
+    step = max(1, BAND_PIXELS // (width * rows)) * rows
+    return (samples.make(slice(top, min(top + step, height))) for top in range(0, height, step))
 
 
 def _strip(rows: NDArray[Any]) -> bytes:

@@ -114,7 +114,7 @@ def test_bands_of_rows_equal_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = lanczos(plane, 14, 66)
     bands = [lanczos_rows(plane, 14, 66, top, min(top + 5, 66)) for top in range(0, 66, 5)]
     assert np.array_equal(np.concatenate(bands), whole)
-    monkeypatch.setattr("facesr_cli.photo.planes._BAND_PIXELS", 100)
+    monkeypatch.setattr("facesr_cli.photo.bands.BAND_PIXELS", 100)
     assert np.array_equal(lanczos(plane, 14, 66), whole)
 
 
@@ -123,6 +123,6 @@ def test_large_pictures_are_converted_in_bands(monkeypatch: pytest.MonkeyPatch, 
     pixels, residual = to_srgb(source, display_p3)
     larger = _bicubic(pixels)
     whole = from_srgb(larger, residual, display_p3)
-    monkeypatch.setattr("facesr_cli.photo.profile._BAND_PIXELS", 500)
+    monkeypatch.setattr("facesr_cli.photo.bands.BAND_PIXELS", 500)
     assert np.array_equal(to_srgb(source, display_p3)[0], pixels)
     assert np.array_equal(from_srgb(larger, residual, display_p3), whole)
