@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,10 +13,11 @@ from typing import TypeAlias
 from facesr_cli.batch.inference import PhotoUpscaler, upscale_each
 from facesr_cli.batch.plan import Job
 from facesr_cli.batch.report import FileResult, Stages
-from facesr_cli.batch.stages import Decoded, Writer, decode_stage, failed
+from facesr_cli.batch.stages import Decoded, Writer, decode_stage, failed, stated_px
 from facesr_cli.errors import CapabilityError, PhotoError
 
-# Input pixels held at once, decoded or waiting to be encoded; a photograph that exceeds it alone goes alone.
+# Input pixels held at once, from decoding (by the header's word) to encoding; a photograph that exceeds it
+# alone goes alone.
 # With a 2x network 48 Mpx mean at most 0.15 GB of input and 0.6 GB of output, before temporary copies.
 _HELD_PX = 48_000_000
 
@@ -70,11 +72,11 @@ class Pipeline:
         self._stopped = stopped
         self._finished = finished
         self._results: dict[Job, FileResult] = {}
-        self._decoding: deque[tuple[Job, Future[Decoded | FileResult]]] = deque()
+        self._ahead: deque[tuple[Job, Future[int]]] = deque()
+        self._decoding: deque[tuple[Job, int, Future[Decoded | FileResult]]] = deque()
         self._waiting: dict[_Shape, list[Decoded]] = {}
         self._encoding: dict[Future[FileResult], Decoded] = {}
         self._held_px = 0
-        self._largest_px = 0
         self._decode_s = self._infer_s = self._encode_s = 0.0
         self.error: CapabilityError | None = None
         """Why the network stopped working in the middle; what was behind it is written all the same."""
@@ -120,29 +122,31 @@ class Pipeline:
                     break
 
     def _begin_decoding(self, todo: Iterator[Job], pool: ThreadPoolExecutor) -> None:
-        # Sizes are unknown at first, so the first few are decoded before many are.
-        ahead = self._limits.decoding if self._largest_px else self._limits.workers
-        while len(self._decoding) < ahead:
-            # The largest photograph so far stands for those that are being decoded.
-            expected_px = self._held_px + len(self._decoding) * self._largest_px
+        while len(self._decoding) < self._limits.decoding:
+            for job in itertools.islice(todo, self._limits.decoding - len(self._ahead)):
+                self._ahead.append((job, pool.submit(stated_px, job)))
+            if not self._ahead:
+                return
+            job, size = self._ahead[0]
+            if self._decoding and not size.done():
+                return  # there is something to wait for already
             busy = bool(self._decoding or self._waiting or self._encoding)
-            if busy and expected_px + self._largest_px > self._limits.held_px:
+            if busy and self._held_px + size.result() > self._limits.held_px:
                 return
-            job = next(todo, None)
-            if job is None:
-                return
-            self._decoding.append((job, pool.submit(decode_stage, job)))
+            self._ahead.popleft()
+            self._held_px += size.result()
+            self._decoding.append((job, size.result(), pool.submit(decode_stage, job)))
 
     def _take_decoded(self) -> None:
-        job, future = self._decoding.popleft()
+        job, stated, future = self._decoding.popleft()
         decoded = future.result()
+        self._held_px -= stated
         self._decode_s += decoded.elapsed_s
         if isinstance(decoded, FileResult):
             self._finish(job, decoded)
             return
         pixels = decoded.photo.width * decoded.photo.height
         self._held_px += pixels
-        self._largest_px = max(self._largest_px, pixels)
         shape = (decoded.photo.pixels.shape, decoded.photo.pixels.dtype.name)
         self._waiting.setdefault(shape, []).append(decoded)
 

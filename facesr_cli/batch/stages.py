@@ -21,7 +21,7 @@ from facesr_cli.batch.report import FileResult
 from facesr_cli.batch.settings import MetadataMode
 from facesr_cli.batch.wording import printable
 from facesr_cli.errors import PhotoError, UnreadablePhotoError, WriteFailedError
-from facesr_cli.photo import Photo, bleed, decode, encode, fit_to_format
+from facesr_cli.photo import Photo, bleed, decode, encode, fit_to_format, header_size
 from facesr_cli.photo.formats import format_of_source, format_of_suffix
 from facesr_cli.photo.planes import lanczos
 
@@ -37,6 +37,15 @@ class Decoded:
     source_mtime_ns: int
     elapsed_s: float
     """Spent on it so far."""
+
+
+def stated_px(job: Job) -> int:
+    """Return the pixels that the source's header states; 0 where `decode_stage` will say what is wrong."""
+    try:
+        width, height = header_size(job.source)
+    except UnreadablePhotoError:
+        return 0
+    return width * height
 
 
 def decode_stage(job: Job) -> Decoded | FileResult:

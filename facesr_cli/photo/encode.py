@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -34,18 +35,17 @@ _JPEG_HEADROOM = 200
 def fit_to_format(photo: Photo, file_format: FileFormat) -> Photo:
     """Return the photo without what `file_format` cannot hold, each loss said in `notes`.
 
-    JPEG has no alpha: `encode` composes the picture on white, in the colours of its own profile.
+    The samples stay as they are, so that no second copy of a large picture is needed: where the format has no
+    16 bits or no alpha (JPEG), `encode` reduces them to 8, and composes the picture on white in the colours
+    of its own profile, while it writes.
     """
     notes = list(photo.notes)
-    pixels, alpha, residual = photo.pixels, photo.alpha, photo.residual
+    alpha = photo.alpha
     exif, xmp, iptc, comments = photo.exif, photo.xmp, photo.iptc, photo.comments
-    if pixels.dtype == np.uint16 and file_format not in _DEEP_FORMATS:
-        pixels = in_bands(_to_eight_bits, pixels, np.uint8)
-        alpha = None if alpha is None else in_bands(_to_eight_bits, alpha, np.uint8)
-        residual = None if residual is None else in_bands(_residual_to_eight_bits, residual, np.int16)
+    if _is_reduced(photo, file_format):
         notes.append(f"16 bits are reduced to 8 for {file_format}")
     if alpha is not None and file_format is FileFormat.JPEG:
-        if alpha.min() == 255:
+        if alpha.min() == np.iinfo(alpha.dtype).max:
             alpha = None
         else:
             notes.append("transparency is composed on white for jpeg")
@@ -68,9 +68,7 @@ def fit_to_format(photo: Photo, file_format: FileFormat) -> Photo:
         )
     return replace(
         photo,
-        pixels=pixels,
         alpha=alpha,
-        residual=residual,
         exif=exif,
         xmp=xmp,
         iptc=iptc,
@@ -158,15 +156,16 @@ def _encode(photo: Photo, file_format: FileFormat, quality: int | None, software
 
 def _samples(photo: Photo, file_format: FileFormat) -> tuple[Banded, bytes | None]:
     """Return (H, W, C) in the colours and channels of the file, and the profile that describes them."""
-    colours, profile = _colours(photo, file_format)
-    alpha = photo.alpha
-    if alpha is None:
+    reduced = _is_reduced(photo, file_format)
+    colours, profile = _colours(photo, file_format, reduced=reduced)
+    if photo.alpha is None:
         return colours, profile
+    alpha = _samples_of(photo.alpha, reduced=reduced)
     height, width, channels = colours.shape
     if file_format is FileFormat.JPEG:
 
         def composed(rows: slice) -> Samples:
-            return on_white(colours.make(rows), alpha[rows])
+            return on_white(colours.make(rows), alpha(rows))
 
         return Banded(shape=colours.shape, dtype=colours.dtype, make=composed), profile
     if channels == 1 and file_format is FileFormat.TIFF and colours.dtype == np.uint16:
@@ -175,32 +174,46 @@ def _samples(photo: Photo, file_format: FileFormat) -> tuple[Banded, bytes | Non
     def with_alpha(rows: slice) -> Samples:
         band = colours.make(rows)
         joined = np.empty((*band.shape[:2], channels + 1), dtype=band.dtype)
-        joined[:, :, :-1], joined[:, :, -1] = band, alpha[rows]
+        joined[:, :, :-1], joined[:, :, -1] = band, alpha(rows)
         return joined
 
     return Banded(shape=(height, width, channels + 1), dtype=colours.dtype, make=with_alpha), profile
 
 
-def _colours(photo: Photo, file_format: FileFormat) -> tuple[Banded, bytes | None]:
-    """Return the same without alpha."""
+def _colours(photo: Photo, file_format: FileFormat, *, reduced: bool) -> tuple[Banded, bytes | None]:
+    """Return the same without alpha; in 8 bits where `reduced`."""
     height, width = photo.pixels.shape[:2]
-    pixels, profile = photo.pixels, photo.icc_profile
+    pixels, profile = _samples_of(photo.pixels, reduced=reduced), photo.icc_profile
+    dtype = np.dtype(np.uint8) if reduced else photo.pixels.dtype
+    rgb = Banded(shape=(height, width, 3), dtype=dtype, make=pixels)
     if not photo.grey:
-        if profile is not None:
-            return banded_from_srgb(pixels, photo.residual, profile), profile
-        return Banded(shape=(height, width, 3), dtype=pixels.dtype, make=pixels.__getitem__), None
+        if profile is None:
+            return rgb, None
+        residual = photo.residual
+        if residual is not None and reduced:
+            residual = in_bands(_residual_to_eight_bits, residual, np.int16)
+        return banded_from_srgb(rgb, residual, profile), profile
 
     def grey(rows: slice) -> Samples:
-        return _luma(pixels[rows])[:, :, np.newaxis]
+        return _luma(pixels(rows))[:, :, np.newaxis]
 
     if _without_grey(file_format) and profile is not None and colour_space(profile) == "GRAY":
         grey_profile = profile  # on RGB pixels it would be wrong
 
         def colour(rows: slice) -> Samples:
-            return np.asarray(image_to_srgb(Image.fromarray(_luma(pixels[rows])), grey_profile))
+            return np.asarray(image_to_srgb(Image.fromarray(_luma(pixels(rows))), grey_profile))
 
-        return Banded(shape=(height, width, 3), dtype=pixels.dtype, make=colour), None
-    return Banded(shape=(height, width, 1), dtype=pixels.dtype, make=grey), profile
+        return Banded(shape=(height, width, 3), dtype=dtype, make=colour), None
+    return Banded(shape=(height, width, 1), dtype=dtype, make=grey), profile
+
+
+def _is_reduced(photo: Photo, file_format: FileFormat) -> bool:
+    return photo.pixels.dtype == np.uint16 and file_format not in _DEEP_FORMATS
+
+
+def _samples_of(samples: Samples, *, reduced: bool) -> Callable[[slice], Samples]:
+    """Return a function from rows to those of `samples`, in 8 bits where `reduced`."""
+    return (lambda rows: _to_eight_bits(samples[rows])) if reduced else (lambda rows: samples[rows])
 
 
 def _without_grey(file_format: FileFormat) -> bool:

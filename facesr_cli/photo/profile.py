@@ -86,24 +86,26 @@ def from_srgb(pixels: Samples, residual: Residual | None, profile: bytes) -> Sam
         residual: What `to_srgb` returned; enlarged by Lanczos where `pixels` are larger.
         profile: As there.
     """
-    return cast(Samples, banded_from_srgb(pixels, residual, profile).whole())
+    given = Banded(shape=(*pixels.shape[:2], 3), dtype=pixels.dtype, make=lambda rows: pixels[rows])
+    return cast(Samples, banded_from_srgb(given, residual, profile).whole())
 
 
-def banded_from_srgb(pixels: Samples, residual: Residual | None, profile: bytes) -> Banded:
+def banded_from_srgb(pixels: Banded, residual: Residual | None, profile: bytes) -> Banded:
     """Return what `from_srgb` does, computed band by band."""
     converters = _converters(pixels.dtype, profile)
-    height, width = pixels.shape[:2]
+    if converters is None:
+        return pixels
+    back = converters[1]
+    height, width, _ = pixels.shape
 
     def restored(rows: slice) -> Any:
-        if converters is None:
-            return pixels[rows]
-        band = converters[1](pixels[rows])
+        band = back(pixels.make(rows))
         if residual is None:
             return band
         lost: Any = lanczos_rows(residual, width, height, rows.start, rows.stop)
         return np.clip(band.astype(np.int32) + lost, 0, np.iinfo(pixels.dtype).max).astype(pixels.dtype)
 
-    return Banded(shape=(height, width, 3), dtype=pixels.dtype, make=restored)
+    return Banded(shape=pixels.shape, dtype=pixels.dtype, make=restored)
 
 
 def image_to_srgb(image: Image.Image, profile: bytes) -> Image.Image:

@@ -15,7 +15,7 @@ from facesr_cli.batch.existing import Recipe
 from facesr_cli.batch.journal import Journal
 from facesr_cli.batch.pipeline import Limits, Pipeline
 from facesr_cli.batch.plan import Job
-from facesr_cli.batch.stages import Writer
+from facesr_cli.batch.stages import Writer, decode_stage
 from facesr_cli.errors import UpscaleFailedError
 from facesr_cli.photo.formats import FileFormat
 
@@ -100,6 +100,32 @@ def test_full_batches_are_used_where_shapes_alternate(tmp_path):
     pipeline.run(_jobs(tmp_path, [(2, 3), (3, 2)] * 4))
     journal.close()
     assert [len(batch) for batch in upscaler.batches] == [2, 2, 2, 2]
+
+
+def test_large_photographs_are_never_decoded_beside_others(tmp_path, monkeypatch):
+    """Small ones first: what is known of them must not let many large ones in at once."""
+    held, most = [], 0
+
+    def decode(job):
+        nonlocal most
+        decoded = decode_stage(job)
+        held.append(decoded.photo.width * decoded.photo.height)
+        most = max(most, sum(held))
+        return decoded
+
+    monkeypatch.setattr("facesr_cli.batch.pipeline.decode_stage", decode)
+    limits = Limits(workers=4, batch_size=1, held_px=1000)
+    pipeline, _, journal = _pipeline(tmp_path, _Nearest(1), limits)
+    finish = pipeline._finished
+    pipeline._finished = lambda job, result: (held.remove(_area(result)), finish(job, result))
+    jobs = _jobs(tmp_path, [(2, 2)] * 6 + [(30, 30)] * 6 + [(40, 40)] + [(2, 2)] * 6)
+    assert len(pipeline.run(jobs)) == 19
+    journal.close()
+    assert most <= 1600, "the one that is too large for the limit goes alone"
+
+
+def _area(result):
+    return result.input_size[0] * result.input_size[1]
 
 
 def test_stopped_before_the_start_does_nothing(tmp_path):
