@@ -115,7 +115,7 @@ def _probe(job: Job, upscaler: PhotoUpscaler, settings: Settings, together: int)
     if isinstance(larger, PhotoError):
         return failed(job, larger, elapsed_s=0.0, photo=decoded.photo)
     try:
-        finished = fit_to_format(enlarged(photo, larger), job.file_format)
+        finished = fit_to_format(enlarged(photo, larger.pixels), job.file_format)
         data = encode(
             finished, file_format=job.file_format, quality=settings.quality, metadata=settings.metadata
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
@@ -45,6 +45,8 @@ class PhotoUpscaler(Protocol):
     def scale(self) -> int: ...
     @property
     def batch_size(self) -> int: ...
+    @property
+    def repeated(self) -> tuple[int, ...]: ...
     def upscale_batch(self, images: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """(H, W, 3) uint8 or uint16 RGB arrays of one shape to (sH, sW, 3) of the same dtype, in order."""
         ...
@@ -52,7 +54,16 @@ class PhotoUpscaler(Protocol):
     def close(self) -> None: ...
 
 
-def upscale_each(upscaler: PhotoUpscaler, images: Sequence[NDArray[Any]]) -> list[NDArray[Any] | PhotoError]:
+class Enlarged(NamedTuple):
+    """What the network made of one photograph."""
+
+    pixels: NDArray[Any]
+    """(sH, sW, 3) RGB."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of how it was made."""
+
+
+def upscale_each(upscaler: PhotoUpscaler, images: Sequence[NDArray[Any]]) -> list[Enlarged | PhotoError]:
     """Upscale a batch; where it fails, upscale its photographs one by one, so that neighbours survive.
 
     Args:
@@ -60,7 +71,7 @@ def upscale_each(upscaler: PhotoUpscaler, images: Sequence[NDArray[Any]]) -> lis
         images: (H, W, 3) RGB arrays of one shape and dtype.
 
     Returns:
-        For each image its (sH, sW, 3) array, or the error that says why there is none.
+        For each image what became of it, or the error that says why there is none.
 
     Raises:
         CapabilityError: The model or provider itself has stopped working; no photograph is to blame.
@@ -75,7 +86,7 @@ def upscale_each(upscaler: PhotoUpscaler, images: Sequence[NDArray[Any]]) -> lis
     return [result for image in images for result in upscale_each(upscaler, [image])]
 
 
-def _checked(upscaler: PhotoUpscaler, images: Sequence[NDArray[Any]]) -> list[NDArray[Any] | PhotoError]:
+def _checked(upscaler: PhotoUpscaler, images: Sequence[NDArray[Any]]) -> list[Enlarged | PhotoError]:
     """Run the batch and refuse results that cannot belong to these photographs."""
     larger = upscaler.upscale_batch(images)
     if len(larger) != len(images):
@@ -89,7 +100,9 @@ def _checked(upscaler: PhotoUpscaler, images: Sequence[NDArray[Any]]) -> list[ND
                 "wrong-output-size",
                 f"the network made {result.shape} {result.dtype} where {expected} {image.dtype} was due.",
             )
-    return list(larger)
+    note = f"done again in fp32 on the CPU: {upscaler.provider.actual} returned undefined or faulty numbers"
+    repeated = set(upscaler.repeated)
+    return [Enlarged(pixels, (note,) if index in repeated else ()) for index, pixels in enumerate(larger)]
 
 
 def _typed(error: Exception) -> PhotoError:

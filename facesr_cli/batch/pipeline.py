@@ -170,14 +170,15 @@ class Pipeline:
         larger = upscale_each(self._upscaler, [decoded.photo.pixels for decoded in batch])
         elapsed_s = time.perf_counter() - begun_s
         self._infer_s += elapsed_s
-        for before, pixels in zip(batch, larger, strict=True):
+        for before, result in zip(batch, larger, strict=True):
             decoded = replace(before, elapsed_s=before.elapsed_s + elapsed_s / len(batch))
-            if isinstance(pixels, PhotoError):
+            if isinstance(result, PhotoError):
                 self._held_px -= decoded.photo.width * decoded.photo.height
-                result = failed(decoded.job, pixels, elapsed_s=decoded.elapsed_s, photo=decoded.photo)
-                self._finish(decoded.job, result)
-            else:
-                self._encoding[pool.submit(self._writer.encode_stage, decoded, pixels)] = decoded
+                failure = failed(decoded.job, result, elapsed_s=decoded.elapsed_s, photo=decoded.photo)
+                self._finish(decoded.job, failure)
+                continue
+            decoded = replace(decoded, photo=decoded.photo.with_notes(result.notes))
+            self._encoding[pool.submit(self._writer.encode_stage, decoded, result.pixels)] = decoded
 
     def _take_encoded(self, *, at_least_one: bool = False) -> None:
         if at_least_one:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import onnx
 
-from facesr_cli.errors import ModelError, UpscaleFailedError, UsageError
+from facesr_cli.errors import ModelError, ProviderError, UpscaleFailedError, UsageError
 from facesr_cli.model.blend import blend
 from facesr_cli.model.engine import Engine
 from facesr_cli.model.graph import PixelType, attach_integer_io
@@ -56,18 +58,23 @@ class Network:
         self.provider_key = engine.provider.key
         self._engines: dict[tuple[str, PixelType], Engine] = {(self.provider_key, "uint8"): engine}
         self._closed = False
+        self._done: dict[Engine, tuple[tuple[int, ...], np.dtype[Any]]] = {}
+        self.repeated: frozenset[int] = frozenset()
+        """Which pictures of the last `run` were done again in fp32 on the CPU."""
 
     def run(self, pictures: Sequence[Pixels]) -> list[Pixels]:
         """Enlarge (h,w,3) pictures, uint8 or uint16, of equal shape, padded to what the network takes.
 
         Raises:
             UpscaleFailedError: Its reason is one of those that `Upscaler.upscale` lists.
+            ProviderError: The provider has stopped working, for whatever picture.
         """
+        self.repeated = frozenset()
         batch = np.stack(pictures)
         pixel_type: PixelType = "uint8" if batch.dtype == np.uint8 else "uint16"
         results = self._infer(self._engine(self.provider_key, pixel_type), batch)
         accepted: list[Pixels] = []
-        for picture, larger in zip(pictures, results, strict=True):
+        for index, (picture, larger) in enumerate(zip(pictures, results, strict=True)):
             if larger is not None and _is_plausible(picture, larger):
                 accepted.append(larger)
                 continue
@@ -85,6 +92,7 @@ class Network:
                     f"by more than {MAX_DRIFT_LEVELS:g} levels, also in fp32 on the CPU.",
                 )
             accepted.append(again)
+            self.repeated |= {index}
         return accepted
 
     def close(self) -> None:
@@ -104,9 +112,18 @@ class Network:
         for first in range(0, len(batch), fixed):
             part = batch[first : first + fixed]
             spare = fixed - len(part)
-            larger, finite = engine.run(
-                np.concatenate([part, part[-1:].repeat(spare, axis=0)]) if spare else part
-            )
+            filled = np.concatenate([part, part[-1:].repeat(spare, axis=0)]) if spare else part
+            try:
+                larger, finite = engine.run(filled)
+            except UpscaleFailedError as error:
+                if error.reason == "inference-failed" and not self._still_works(engine):
+                    raise ProviderError(
+                        f"{engine.provider.title} stopped working, also at what it did before ({error}). "
+                        "Run the same command again, or choose another --provider."
+                    ) from error
+                raise
+            if engine not in self._done or filled.size < math.prod(self._done[engine][0]):
+                self._done[engine] = filled.shape, filled.dtype
             if larger.shape != expected:
                 raise UpscaleFailedError(
                     "wrong-output-size",
@@ -114,6 +131,21 @@ class Network:
                 )
             results += [larger[index] if finite[index] else None for index in range(len(part))]
         return results
+
+    def _still_works(self, engine: Engine) -> bool:
+        """Return whether `engine` still does grey pictures of the smallest size that it has done before.
+
+        True also where it has done nothing yet, as nobody can tell then.
+        """
+        done = self._done.get(engine)
+        if done is None:
+            return True
+        shape, dtype = done
+        try:
+            engine.run(np.full(shape, np.iinfo(dtype).max // 2, dtype))
+        except UpscaleFailedError as error:
+            return error.reason == "out-of-memory"
+        return True
 
     def _engine(self, provider_key: str, pixel_type: PixelType) -> Engine:
         """The engine for `pixel_type`, opened when it is first needed."""

@@ -78,6 +78,7 @@ class Upscaler:
         self._budget = budget_for(
             self._network.provider_key, self._rule, batch_size=batch_size, tile_px=tile_px
         )
+        self._repeated: tuple[int, ...] = ()
         fixed = self._model.interface.batch
         if fixed is not None:
             self._budget = replace(self._budget, batch_size=fixed, batch_px=None)
@@ -102,6 +103,15 @@ class Upscaler:
         """Most pictures of equal size that run together; large pictures may be fewer."""
         return self._budget.batch_size
 
+    @property
+    def repeated(self) -> tuple[int, ...]:
+        """Indices in the last `upscale_batch` of pictures that were done again in fp32 on the CPU.
+
+        Those are pictures, or tiles of them, for which the provider returned undefined numbers or another
+        brightness.
+        """
+        return self._repeated
+
     @overload
     def upscale(self, image: Image.Image) -> Image.Image: ...
     @overload
@@ -121,6 +131,7 @@ class Upscaler:
         Raises:
             UpscaleFailedError: Its reason is `out-of-memory`, `inference-failed`, `wrong-output-size` or
                 `implausible-output`.
+            ProviderError: The provider has stopped working; no other picture would fare better.
             TypeError, ValueError: `image` is of another type or shape.
         """
         if isinstance(image, Image.Image):
@@ -135,7 +146,9 @@ class Upscaler:
 
         Raises:
             UpscaleFailedError: As `upscale`; which picture it was, `upscale` one by one will tell.
+            ProviderError: As `upscale`.
         """
+        self._repeated = ()
         groups: dict[tuple[tuple[int, ...], str], list[int]] = {}
         for index, image in enumerate(images):
             check_pixels(image)
@@ -144,8 +157,9 @@ class Upscaler:
             groups.setdefault((image.shape, image.dtype.name), []).append(index)
         results: dict[int, NDArray[Any]] = {}
         for indices in groups.values():
-            larger = self._upscale_equal([images[index] for index in indices])
+            larger, repeated = self._upscale_equal([images[index] for index in indices])
             results.update(zip(indices, larger, strict=True))
+            self._repeated += tuple(indices[place] for place in repeated)
         return [results[index] for index in range(len(images))]
 
     def close(self) -> None:
@@ -161,48 +175,59 @@ class Upscaler:
         self.close()
 
     def _upscale_one(self, pixels: Pixels) -> Pixels:
-        return self._upscale_equal([pixels])[0]
+        return self._upscale_equal([pixels])[0][0]
 
-    def _upscale_equal(self, pictures: Sequence[Pixels]) -> list[Pixels]:
-        """Enlarge (H,W,3) pictures of equal shape and type; fewer at once after a lack of memory."""
+    def _upscale_equal(self, pictures: Sequence[Pixels]) -> tuple[list[Pixels], list[int]]:
+        """Enlarge (H,W,3) pictures of equal shape and type; fewer at once after a lack of memory.
+
+        Returns:
+            Them, and which of them were `repeated`.
+        """
         height, width = pictures[0].shape[:2]
         results: list[Pixels] = []
+        repeated: list[int] = []
         while len(results) < len(pictures):
             group = pictures[len(results) : len(results) + self._budget.batch_for(height, width)]
             try:
-                results += self._upscale_group(group)
+                larger, again = self._upscale_group(group)
             except UpscaleFailedError as error:
                 smaller = self._budget.after_shortage(height, width, len(group), self._rule)
                 if error.reason != "out-of-memory" or smaller is None or self._is_fixed:
                     raise
                 self._budget = smaller
-        return results
+            else:
+                repeated += [len(results) + place for place in again]
+                results += larger
+        return results, repeated
 
     @property
     def _is_fixed(self) -> bool:
         return self._model.interface.height is not None or self._model.interface.width is not None
 
-    def _upscale_group(self, pictures: Sequence[Pixels]) -> list[Pixels]:
+    def _upscale_group(self, pictures: Sequence[Pixels]) -> tuple[list[Pixels], list[int]]:
         height, width = pictures[0].shape[:2]
         padding = self._padding(height, width)
         padded = [padding.apply(picture) for picture in pictures]
         rows, columns = self._cuts(*padded[0].shape[:2])
         if len(rows) == len(columns) == 1:
             larger = self._network.run(padded)
+            repeated = sorted(self._network.repeated)
         else:
-            larger = [
-                upscale_tiled(
-                    picture,
-                    rows,
-                    columns,
-                    scale=self.scale,
-                    upscale=self._network.run,
-                    batch_size=self._budget.batch_for(rows[0].read.size, columns[0].read.size),
+            larger, repeated = [], []
+            for index, picture in enumerate(padded):
+
+                def upscale(tiles: Sequence[Pixels], index: int = index) -> list[Pixels]:
+                    done = self._network.run(tiles)
+                    if self._network.repeated and index not in repeated:
+                        repeated.append(index)
+                    return done
+
+                size = self._budget.batch_for(rows[0].read.size, columns[0].read.size)
+                larger.append(
+                    upscale_tiled(picture, rows, columns, scale=self.scale, upscale=upscale, batch_size=size)
                 )
-                for picture in padded
-            ]
         cropped = (slice(height * self.scale), slice(width * self.scale))
-        return [np.ascontiguousarray(picture[cropped]) for picture in larger]
+        return [np.ascontiguousarray(picture[cropped]) for picture in larger], repeated
 
     def _padding(self, height: int, width: int) -> Padding:
         fixed = self._model.interface

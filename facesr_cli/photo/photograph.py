@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -78,6 +78,10 @@ class Photo:
             rows, columns = _rows_columns(self.residual, channels=3)
             if rows > height or columns > width:
                 raise ValueError(f"residual is {self.residual.shape}, pixels are {self.pixels.shape}")
+
+    def with_notes(self, notes: tuple[str, ...]) -> Photo:
+        """Return the same photo, or one with further `notes` where there are any."""
+        return replace(self, notes=(*self.notes, *notes)) if notes else self
 
     @property
     def width(self) -> int:

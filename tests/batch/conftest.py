@@ -25,6 +25,7 @@ class NearestUpscaler:
     broken: Callable[[Sequence[Any]], BaseException | None] = lambda _images: None
     batches: list[list[tuple[int, ...]]] = field(default_factory=list)
     closed: bool = False
+    repeated: tuple[int, ...] = ()
 
     @property
     def info(self) -> SimpleNamespace:

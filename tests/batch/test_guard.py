@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -65,10 +66,61 @@ def test_what_a_device_gets_wrong_is_done_again_on_the_cpu(portraits, tiny_model
 
     for path in portraits.with_name("in-x2").glob("*.png"):
         path.unlink()
-    assert _run(portraits, tiny_model, spoil).count("done") == 3
+    again = _run(portraits, tiny_model, spoil)
+    assert again.count("done") == 3
+    for result in again.files:
+        assert any("done again in fp32 on the CPU" in note for note in result.notes), "never silently"
     assert tree(portraits.with_name("in-x2")) == expected
     with Image.open(portraits.with_name("in-x2") / "0.png") as image:
         assert np.asarray(image).mean() > 50
+
+
+def test_a_device_that_dies_ends_the_run_and_the_same_command_goes_on(portraits, tiny_model, photograph):
+    for number in range(3, 9):
+        photograph(portraits / f"{number}.png", seed=number, width=24, height=20)
+
+    def spoil(upscaler):
+        engine = upscaler._network._engines["cpu", "uint8"]
+
+        class Dying:
+            runs = 0
+
+            def run(self, outputs, feeds, options):
+                self.runs += 1
+                if self.runs > 3:
+                    raise RuntimeError("CUDA error 700: an illegal memory access was encountered")
+                return engine.session.run(outputs, feeds, options)
+
+        upscaler._network._engines["cpu", "uint8"] = replace(engine, session=Dying())
+
+    report = _run(portraits, tiny_model, spoil)
+    assert report.exit_code == 3
+    assert "stopped working" in str(report.error) and "CUDA error 700" in str(report.error)
+    assert report.count("done") == 3 and report.count("failed") == 0
+    assert {result.reason for result in report.files if result.status != "done"} == {"provider-lost"}
+    second = _run(portraits, tiny_model)
+    assert second.exit_code == 0 and second.count("skipped") == 3 and second.count("done") == 6
+
+
+def test_a_photograph_that_upsets_the_network_does_not_end_the_run(portraits, tiny_model):
+    photographs = sorted(portraits.iterdir())
+    with Image.open(photographs[1]) as image:
+        image.crop((0, 0, 20, 20)).save(photographs[1])
+
+    def spoil(upscaler):
+        engine = upscaler._network._engines["cpu", "uint8"]
+
+        class Picky:
+            def run(self, outputs, feeds, options):
+                if next(iter(feeds.values())).shape[2] == 20:
+                    raise RuntimeError("Non-zero status code returned")
+                return engine.session.run(outputs, feeds, options)
+
+        upscaler._network._engines["cpu", "uint8"] = replace(engine, session=Picky())
+
+    report = _run(portraits, tiny_model, spoil)
+    assert report.exit_code == 1
+    assert [result.reason for result in report.files] == [None, "inference-failed", None]
 
 
 def test_one_undefined_number_is_enough_and_costs_only_its_own_photograph(portraits, tmp_path):

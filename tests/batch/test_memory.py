@@ -19,7 +19,7 @@ from facesr_cli.batch import Settings, run_batch
 class Nearest:
     info = SimpleNamespace(name="nearest", version="1", scale=2, digest="sha256:nearest")
     provider = SimpleNamespace(requested="auto", actual="StandInProvider", precision="fp32")
-    scale, batch_size = 2, 4
+    scale, batch_size, repeated = 2, 4, ()
     def upscale_batch(self, images):
         return [image.repeat(2, 0).repeat(2, 1) for image in images]
     def close(self): pass

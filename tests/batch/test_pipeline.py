@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,6 +23,8 @@ from facesr_cli.photo.formats import FileFormat
 
 class _Nearest:
     scale = 2
+    repeated = ()
+    provider = SimpleNamespace(actual="StandInProvider")
 
     def __init__(self, batch_size):
         self.batch_size = batch_size
