@@ -13,7 +13,7 @@ from PIL import Image, PngImagePlugin
 
 from facesr_cli.errors import WriteFailedError
 from facesr_cli.photo import heif, packets
-from facesr_cli.photo.bands import Banded, in_bands
+from facesr_cli.photo.bands import Banded, bands, in_bands
 from facesr_cli.photo.formats import FileFormat
 from facesr_cli.photo.metadata import exif_for_output
 from facesr_cli.photo.photograph import Photo, Residual, Samples
@@ -146,12 +146,26 @@ def _encode(photo: Photo, file_format: FileFormat, quality: int | None, software
         options["pnginfo"] = _png_texts(photo, xmp)
         if samples.dtype == np.uint16 and samples.shape[2] > 1:
             return png16(samples, options)
-    whole = samples.whole()
-    image = Image.fromarray(whole[:, :, 0] if samples.shape[2] == 1 else whole)
-    del whole
+    image = _pillow_image(samples)
     buffer = io.BytesIO()
     image.save(buffer, file_format.value, **options)
     return buffer.getvalue()
+
+
+def _pillow_image(samples: Banded) -> Image.Image:
+    """Make Pillow's own copy band by band, without one of ours in between."""
+    height, width, channels = samples.shape
+    image: Image.Image | None = None
+    for rows in bands(height, width):
+        made = samples.make(rows)
+        band = Image.fromarray(made[:, :, 0] if channels == 1 else made)
+        if band.height == height:
+            return band
+        if image is None:
+            image = Image.new(band.mode, (width, height))
+        image.paste(band, (0, rows.start))
+    assert image is not None  # a photograph has at least one row
+    return image
 
 
 def _samples(photo: Photo, file_format: FileFormat) -> tuple[Banded, bytes | None]:
