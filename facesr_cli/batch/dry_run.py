@@ -19,7 +19,7 @@ from facesr_cli.batch.run import UpscalerFactory, workers_of
 from facesr_cli.batch.settings import Settings
 from facesr_cli.batch.wording import amount, counted, duration, printable
 from facesr_cli.errors import PhotoError
-from facesr_cli.photo import header_size
+from facesr_cli.photo import check_side, header_size
 from facesr_cli.photo.limits import pixel_limit
 
 Action: TypeAlias = Literal["upscale", "skip", "fail"]
@@ -141,7 +141,7 @@ def dry_run(settings: Settings, model: ModelFacts, *, upscaler_factory: Upscaler
     with pixel_limit(settings.max_megapixels), warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")  # as in `run_batch`
         for job in plan.jobs:
-            step = _settled(job, plan.settled[job]) if job in plan.settled else _step(job)
+            step = _settled(job, plan.settled[job]) if job in plan.settled else _step(job, model.scale)
             if step.input_size is not None:
                 todo.append((job, step.input_size[0] * step.input_size[1]))
             steps.append(step)
@@ -172,9 +172,10 @@ def _settled(job: Job, result: FileResult) -> Step:
     )
 
 
-def _step(job: Job) -> Step:
+def _step(job: Job, scale: int) -> Step:
     try:
         size = header_size(job.source)
+        check_side((size[0] * scale, size[1] * scale), job.file_format)
     except PhotoError as error:
         return Step(source=job.source, action="fail", reason=error.reason, message=str(error))
     return Step(source=job.source, action="upscale", output=job.destination, input_size=size)

@@ -15,6 +15,7 @@ from facesr_cli.batch.plan import Job
 from facesr_cli.batch.report import FileResult, Stages
 from facesr_cli.batch.stages import Decoded, Writer, decode_stage, failed, stated_px
 from facesr_cli.errors import CapabilityError, PhotoError
+from facesr_cli.photo import check_side
 
 # Input pixels held at once, from decoding (by the header's word) to encoding; a photograph that exceeds it
 # alone goes alone.
@@ -145,6 +146,11 @@ class Pipeline:
         if isinstance(decoded, FileResult):
             self._finish(job, decoded)
             return
+        try:  # now, not after the network has worked on it for minutes
+            check_side(_times(decoded.photo.size, self._upscaler.scale), job.file_format)
+        except PhotoError as error:
+            self._finish(job, failed(job, error, elapsed_s=decoded.elapsed_s, photo=decoded.photo))
+            return
         pixels = decoded.photo.width * decoded.photo.height
         self._held_px += pixels
         shape = (decoded.photo.pixels.shape, decoded.photo.pixels.dtype.name)
@@ -195,3 +201,7 @@ class Pipeline:
     def _finish(self, job: Job, result: FileResult) -> None:
         self._results[job] = result
         self._finished(job, result)
+
+
+def _times(size: tuple[int, int], scale: int) -> tuple[int, int]:
+    return size[0] * scale, size[1] * scale

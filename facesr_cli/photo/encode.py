@@ -77,6 +77,17 @@ def fit_to_format(photo: Photo, file_format: FileFormat) -> Photo:
     )
 
 
+def check_side(size: tuple[int, int], file_format: FileFormat) -> None:
+    """Raise WriteFailedError `format-limit` where a picture of (width, height) is too long for the format."""
+    limit = file_format.max_side_px
+    if limit is not None and max(size) > limit:
+        raise WriteFailedError(
+            "format-limit",
+            f"{size[0]}x{size[1]} pixels do not fit into {file_format} (at most {limit} a side). "
+            "Use --format png or tiff.",
+        )
+
+
 def encode(
     photo: Photo,
     *,
@@ -104,13 +115,7 @@ def encode(
     if metadata == "strip":
         photo = replace(photo, exif=None, xmp=None, iptc=None, comments=(), dpi=None)
         software = None
-    limit = file_format.max_side_px
-    if limit is not None and max(photo.size) > limit:
-        raise WriteFailedError(
-            "format-limit",
-            f"{photo.width}x{photo.height} pixels do not fit into {file_format} (at most {limit} a side). "
-            "Use --format png or tiff.",
-        )
+    check_side(photo.size, file_format)
     if file_format is FileFormat.HEIF:
         heif.prepare_writing()
     try:

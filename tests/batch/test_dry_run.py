@@ -45,6 +45,26 @@ def test_it_says_what_a_run_would_do_and_writes_nothing(run, upscaler, album, tm
     assert [entry["action"] for entry in document["files"]].count("upscale") == 4
 
 
+def test_a_picture_too_long_for_its_format_fails_before_the_network_works_on_it(
+    run, upscaler, photograph, tmp_path
+):
+    photograph(tmp_path / "in" / "long.webp", width=8192, height=1)
+    photograph(tmp_path / "in" / "short.webp")
+    (step,) = [
+        step
+        for step in dry_run(
+            Settings(inputs=(tmp_path / "in",)), _MODEL, upscaler_factory=lambda _settings: upscaler
+        ).steps
+        if step.action == "fail"
+    ]
+    assert step.reason == "format-limit" and step.source.name == "long.webp"
+    upscaler.batches.clear()
+    report = run(tmp_path / "in")
+    assert [result.reason for result in report.files] == ["format-limit", None]
+    assert upscaler.batches == [[(8, 12, 3)]]
+    assert "long.webp" in next(iter(report.failures()))
+
+
 def test_outputs_of_someone_else_and_collisions_show_up_before_the_run(upscaler, album, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
