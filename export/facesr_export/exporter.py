@@ -63,7 +63,9 @@ def export_checkpoint(
         halo=halo,
         degradations=tuple(recipe.data.degradations),
         recipe=f"{recipe.name} {recipe.digest}",
-        data=checkpoint.data,
+        data=f"{checkpoint.data}; started from {checkpoint.initial}"
+        if checkpoint.initial
+        else checkpoint.data,
         license=license_name,
         parity=float(f"{worst.difference:.3g}"),
         figures=_figures(checkpoint),

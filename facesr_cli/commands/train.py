@@ -17,6 +17,12 @@ from facesr_cli.errors import MissingExtraError, UsageError
     "--resume", is_flag=True, help="Continue the run in --out from its last checkpoint, as if never stopped."
 )
 @click.option(
+    "--init",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Start a new run from the weights of a checkpoint or of an exported .onnx of the same network.",
+)
+@click.option(
     "--max-minutes",
     type=click.FloatRange(min=0, min_open=True),
     metavar="M",
@@ -43,6 +49,7 @@ def train(
     data: Path | None,
     out: Path | None,
     resume: bool,
+    init: Path | None,
     max_minutes: float | None,
     device: str,
     devices: int,
@@ -67,7 +74,13 @@ def train(
     if recipe is None or data is None or out is None:
         raise UsageError("train needs RECIPE, --data DIR and --out RUN; --list shows the recipes")
     settings = TrainSettings(
-        data=data, out=out, resume=resume, max_minutes=max_minutes, device=device, devices=devices
+        data=data,
+        out=out,
+        resume=resume,
+        init=init,
+        max_minutes=max_minutes,
+        device=device,
+        devices=devices,
     )
     checkpoint = run_training(load_recipe(recipe), settings)
     if checkpoint is None:

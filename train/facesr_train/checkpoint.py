@@ -41,6 +41,8 @@ class Checkpoint:
     generator: dict[str, Tensor]
     average: dict[str, Tensor]
     optimiser: dict[str, Any]
+    initial: str = ""
+    """Whose weights the run started from, in words; empty: fresh ones."""
 
 
 def save_checkpoint(fabric: Fabric, path: Path, checkpoint: Checkpoint) -> None:

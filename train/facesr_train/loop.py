@@ -24,6 +24,7 @@ from facesr_train.checkpoint import (
     save_checkpoint,
 )
 from facesr_train.crops import PairSource
+from facesr_train.initial import InitialWeights
 from facesr_train.losses import LOSSES
 from facesr_train.recipe import Recipe
 from facesr_train.run_log import RunLog
@@ -58,6 +59,8 @@ class Run:
     budget_s: float | None
     """Training time over all sittings; None: the recipe's steps decide."""
     on_epoch: Callable[[EpochReport], None]
+    initial: InitialWeights | None = None
+    """Weights that a new run starts from; None: the recipe's fresh ones. A resumed run has its own."""
     on_step: Callable[[float, float], None] = lambda share_done, remaining_s: None
 
 
@@ -71,6 +74,8 @@ def train(fabric: Fabric, recipe: Recipe, run: Run) -> Checkpoint:
         UsageError: `resume` with a checkpoint of another recipe, or a used folder without `resume`.
     """
     network = build_generator(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if run.initial is not None:
+        network.load_state_dict(run.initial.weights)
     average = copy.deepcopy(network).requires_grad_(False).to(fabric.device)
     settings = recipe.optimiser
     optimiser = torch.optim.Adam(
@@ -167,6 +172,7 @@ class _State:
     ) -> None:
         self._fabric, self._recipe, self._run = fabric, recipe, run
         self._network, self._average, self._optimiser = network, average, optimiser
+        self._initial = previous.initial if previous else run.initial.origin if run.initial else ""
         self._step = previous.step if previous else 0
         self._elapsed_s = previous.elapsed_s if previous else 0.0
         self._images_seen = previous.images_seen if previous else 0
@@ -273,6 +279,7 @@ class _State:
             generator=self._network.state_dict(),
             average=self._average.state_dict(),
             optimiser=self._optimiser.state_dict(),
+            initial=self._initial,
         )
 
     def _give_up(self) -> None:

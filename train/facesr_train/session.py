@@ -16,6 +16,7 @@ from facesr_cli.errors import CapabilityError, UsageError
 from facesr_train.checkpoint import Checkpoint
 from facesr_train.crops import PairSource
 from facesr_train.degradations import CONTEXT_PX
+from facesr_train.initial import read_initial
 from facesr_train.loop import EpochReport, Run, train
 from facesr_train.photographs import Split, find_photographs, load_photographs
 from facesr_train.recipe import Recipe
@@ -34,6 +35,8 @@ class TrainSettings:
     out: Path
     """Folder of the run."""
     resume: bool = False
+    init: Path | None = None
+    """Checkpoint or exported ONNX file whose weights a new run starts from."""
     max_minutes: float | None = None
     """Training time over all sittings of the run; the schedule stretches to it."""
     device: str = "auto"
@@ -50,8 +53,14 @@ def run_training(recipe: Recipe, settings: TrainSettings) -> Checkpoint | None:
     Raises:
         CapabilityError: The device that was asked for is not there.
         TrainingError: No photographs, or non-finite training.
-        UsageError: The folder belongs to another run.
+        ModelError: `init` is missing, broken, or another network than the recipe's.
+        UsageError: The folder belongs to another run, or `init` and `resume` are both given.
     """
+    if settings.init is not None and settings.resume:
+        raise UsageError(
+            "--init is for a new run and --resume continues one with its own weights: leave one of them out"
+        )
+    initial = None if settings.init is None else read_initial(settings.init, recipe)
     precision = _precision(settings.device)
     accelerator = _accelerator(settings.device)
     if accelerator == "cuda" and settings.devices > torch.cuda.device_count():
@@ -106,6 +115,7 @@ def run_training(recipe: Recipe, settings: TrainSettings) -> Checkpoint | None:
             pairs=make_pairs(held_out, data.degradations, recipe.run.validation_crop_px),
             data=_describe(settings.data, split),
             resume=settings.resume,
+            initial=initial,
             budget_s=None if settings.max_minutes is None else settings.max_minutes * 60,
             on_epoch=reporter.epoch,
             on_step=reporter.step,
