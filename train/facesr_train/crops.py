@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from facesr_train.degradations import CONTEXT_PX, degrade
+from facesr_train.hardware import memory_layout
 
 CELL_PX = 32
 """Side of the cells in which sharpness is measured."""
@@ -63,7 +64,7 @@ class PairSource:
         trim = CONTEXT_PX // 2
         lr = lr[..., trim:-trim, trim:-trim]
         hr = windows[..., CONTEXT_PX:-CONTEXT_PX, CONTEXT_PX:-CONTEXT_PX]
-        layout = torch.channels_last
+        layout = memory_layout(self._device)
         return lr.float().div(255).contiguous(memory_format=layout), hr.float().div(255).contiguous(
             memory_format=layout
         )

@@ -24,6 +24,7 @@ from facesr_train.checkpoint import (
     save_checkpoint,
 )
 from facesr_train.crops import PairSource
+from facesr_train.hardware import memory_layout
 from facesr_train.initial import InitialWeights
 from facesr_train.losses import LOSSES
 from facesr_train.recipe import Recipe
@@ -73,7 +74,8 @@ def train(fabric: Fabric, recipe: Recipe, run: Run) -> Checkpoint:
         TrainingError: The loss or the weights became non-finite; `last.ckpt` is the last good state.
         UsageError: `resume` with a checkpoint of another recipe, or a used folder without `resume`.
     """
-    network = build_generator(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    layout = memory_layout(fabric.device)
+    network = build_generator(recipe).to(memory_format=layout)  # type: ignore[call-overload]
     if run.initial is not None:
         network.load_state_dict(run.initial.weights)
     average = copy.deepcopy(network).requires_grad_(False).to(fabric.device)

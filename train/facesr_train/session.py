@@ -16,6 +16,7 @@ from facesr_cli.errors import CapabilityError, UsageError
 from facesr_train.checkpoint import Checkpoint
 from facesr_train.crops import PairSource
 from facesr_train.degradations import CONTEXT_PX
+from facesr_train.hardware import has_fast_bfloat16
 from facesr_train.initial import read_initial
 from facesr_train.loop import EpochReport, Run, train
 from facesr_train.photographs import Split, find_photographs, load_photographs
@@ -186,9 +187,7 @@ def _accelerator(device: str) -> str:
 
 def _precision(device: str) -> Literal["bf16-mixed", "32-true"]:
     """bfloat16 autocast where the hardware multiplies it fast, else float32."""
-    if _accelerator(device) == "cuda":
-        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
-    return "bf16-mixed" if torch.cpu._is_amx_tile_supported() else "32-true"
+    return "bf16-mixed" if has_fast_bfloat16(_accelerator(device)) else "32-true"
 
 
 def _placed(photographs: list[torch.Tensor], device: torch.device) -> list[torch.Tensor]:

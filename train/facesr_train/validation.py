@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from facesr_cli.bench.metrics import psnr_db
 from facesr_train.degradations import degrade
+from facesr_train.hardware import memory_layout
 
 GRID_CROP_PX = 192
 GRID_ROWS = 4
@@ -71,7 +72,7 @@ def validate(network: nn.Module, pairs: Sequence[Pair], device: torch.device) ->
     stride = max(1, len(pairs) // GRID_ROWS)
     for index, pair in enumerate(pairs):
         image = torch.from_numpy(pair.lr).permute(2, 0, 1)[None].to(device).float().div(255)
-        output = network(image.contiguous(memory_format=torch.channels_last))
+        output = network(image.contiguous(memory_format=memory_layout(device)))
         result = _to_array(output.mul(255).round().clamp(0, 255).to(torch.uint8))
         ours.setdefault(pair.kind, []).append(psnr_db(result, pair.hr))
         baseline.setdefault(pair.kind, []).append(pair.bicubic_psnr_db)
