@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,9 @@ from PIL import Image
 
 from facesr_cli.errors import TrainingError
 from facesr_train import photographs
-from facesr_train.crops import CELL_PX, PairSource
+from facesr_train.augmentation import Augmentation
+from facesr_train.crops import CELL_PX, NO_AUGMENTATION, PairSource
+from facesr_train.degradations import degrade
 from facesr_train.photographs import find_photographs, load_photographs
 
 
@@ -68,11 +72,12 @@ def test_what_does_not_fit_in_memory_is_read_from_a_file(faces, tmp_path, monkey
     assert all(torch.equal(a, b) for a, b in zip(in_memory, spilled, strict=True))
 
 
-def source(photograph, *, seed=0, rank=0, sharp_share=0.5):
+def source(photograph, *, seed=0, rank=0, sharp_share=0.5, augmentation=NO_AUGMENTATION):
     return PairSource(
         [photograph],
         shares={"paper": 1, "bicubic": 1, "real": 1},
         sharp_share=sharp_share,
+        augmentation=augmentation,
         seed=seed,
         rank=rank,
         device=torch.device("cpu"),
@@ -118,3 +123,40 @@ def test_sharp_places_are_drawn_more_often():
 
     assert sharp_crops(1.0) == 64
     assert 15 < sharp_crops(0.0) < 45
+
+
+def test_rescaled_crops_show_more_of_a_photograph_at_the_same_size():
+    """Stripes of 16 px: reduced by 0.7 to 1, and nothing else, their period becomes 11 to 16 px."""
+    stripes = (torch.arange(512) // 8 % 2 * 255).to(torch.uint8).expand(3, 512, 512).contiguous()
+    _, hr = source(stripes, augmentation=Augmentation(rescale_share=1.0)).batch(0, 24, 96)
+    assert hr.shape == (24, 3, 96, 96)
+    rising = ((hr[:, 0, 50, 1:] > 0.5) & (hr[:, 0, 50, :-1] <= 0.5)).sum(1)
+    assert set(rising.tolist()) <= {5, 6, 7, 8, 9} and int(rising.max()) >= 8
+
+
+def test_changed_colours_reach_both_resolutions(portrait):
+    photograph = torch.from_numpy(portrait).permute(2, 0, 1).contiguous()
+    changed = source(photograph, augmentation=Augmentation(colour_share=1.0))
+    lr, hr = changed.batch(0, 16, 64)
+    reduced = torch.nn.functional.avg_pool2d(hr, 2)
+    assert float((reduced - lr).abs().mean()) < 0.05
+    grey = torch.full((3, 512, 512), 128, dtype=torch.uint8)
+    _, hr = source(grey, augmentation=Augmentation(colour_share=1.0)).batch(0, 64, 32)
+    means = hr.mean((2, 3))
+    assert 0.3 < float(means.min()) < 0.45 and 0.55 < float(means.max()) < 0.75
+    balance = means / means.mean(1, keepdim=True)
+    assert 0.9 < float(balance.min()) < 0.99 and 1.01 < float(balance.max()) < 1.1
+
+
+@pytest.mark.parametrize("kind", ["paper", "paper-alt", "bicubic", "real"])
+def test_varied_degradations_are_wider_than_the_defined_one(portrait, kind):
+    photograph = torch.from_numpy(portrait).permute(2, 0, 1).contiguous()[None].expand(40, -1, -1, -1)
+    crop = photograph[..., 160:288, 160:288].contiguous()
+
+    def spread(varied_share):
+        """Standard deviation, over draws, of the detail that is left."""
+        noise = torch.Generator().manual_seed(0)
+        lr = degrade(crop, [kind] * 40, random.Random(0), noise, varied_share=varied_share).float()
+        return float((lr[..., 1:] - lr[..., :-1]).abs().mean((1, 2, 3)).std())
+
+    assert spread(1.0) > 1.2 * spread(0.0) + (0.01 if kind == "real" else 0.2)

@@ -33,6 +33,16 @@ def test_the_default_network_has_a_recipe():
         (("data", "sharp_share"), 2, "0..1"),
         (("data", "degradations"), {"blurry": 1.0}, "unknown blurry"),
         (("data", "degradations"), {}, "at least one degradation"),
+        (("data", "varied_share"), 1.5, "varied_share must lie in 0..1"),
+        (("data", "stages"), {"start": 0.5}, "list of tables"),
+        (("data", "stages"), [{"start": 0.5, "crop": 64}], "unknown key data.stages.crop"),
+        (("data", "stages"), [{"start": 0.5, "hr_crop_px": 90, "batch_size": 2}], "multiple of 32"),
+        (("data", "stages"), [{"start": 0.0, "hr_crop_px": 96, "batch_size": 2}], "between 0 and 1"),
+        (
+            ("data", "stages"),
+            [{"start": start, "hr_crop_px": 96, "batch_size": 2} for start in (0.7, 0.5)],
+            "in the order of their start",
+        ),
         (("generator", "kind"), "transformer", "there are half-resolution"),
         (("generator", "depth"), 3, "unknown key generator.depth"),
         (("loss",), [{"kind": "l3"}], "unknown kind 'l3'"),
@@ -79,3 +89,34 @@ def test_losses_count_in_their_part_of_the_run():
     first, second = recipe_from_dict(values).losses
     assert [first.active(share) for share in (0.0, 0.79, 0.8, 1.0)] == [True, True, False, False]
     assert [second.active(share) for share in (0.0, 0.79, 0.8, 1.0)] == [False, False, True, True]
+
+
+def test_crops_change_along_the_run():
+    values = load_recipe("face-x2").to_dict()
+    values["data"] |= {
+        "hr_crop_px": 96,
+        "batch_size": 8,
+        "stages": [
+            {"start": 0.6, "hr_crop_px": 128, "batch_size": 4},
+            {"start": 0.9, "hr_crop_px": 192, "batch_size": 2},
+        ],
+    }
+    recipe = recipe_from_dict(values)
+    assert recipe_from_dict(recipe.to_dict()) == recipe
+    assert [recipe.data.crops_at(share) for share in (0.0, 0.59, 0.6, 0.95, 1.0)] == [
+        (96, 8),
+        (96, 8),
+        (128, 4),
+        (192, 2),
+        (192, 2),
+    ]
+    assert recipe.data.largest_crop_px == 192
+
+
+def test_options_that_a_recipe_does_not_use_leave_its_digest():
+    values = load_recipe("face-x2").to_dict()
+    digest = recipe_from_dict(values).digest
+    del values["data"]["colour_share"]
+    assert recipe_from_dict(values).digest == digest
+    values["data"]["colour_share"] = 0.5
+    assert recipe_from_dict(values).digest != digest

@@ -198,3 +198,16 @@ def test_weights_of_another_network_and_contradictions_are_refused(recipe, faces
         run_training(recipe, settings(faces, tmp_path / "other", init=tmp_path / "none.onnx"))
     with pytest.raises(UsageError, match="--init"):
         run_training(recipe, settings(faces, tmp_path / "run", init=checkpoint, resume=True))
+
+
+def test_crops_grow_and_everything_is_drawn_along_a_run(recipe, faces, tmp_path):
+    values = recipe.to_dict()
+    values["data"] |= {
+        "stages": [{"start": 0.5, "hr_crop_px": 64, "batch_size": 1}],
+        "varied_share": 0.5,
+        "rescale_share": 0.5,
+        "colour_share": 0.5,
+    }
+    done = run_training(recipe_from_dict(values), settings(faces, tmp_path / "run"))
+    assert done.step == 6 and done.images_seen == 3 * 2 + 3 * 1
+    assert all(bool(torch.isfinite(tensor).all()) for tensor in done.average.values())

@@ -9,8 +9,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from facesr_train.augmentation import (
+    SMALLEST_SCALE,
+    Augmentation,
+    change_colours,
+    drawn,
+    reduce_window,
+)
 from facesr_train.degradations import CONTEXT_PX, degrade
 from facesr_train.hardware import memory_layout
+
+NO_AUGMENTATION = Augmentation()
 
 CELL_PX = 32
 """Side of the cells in which sharpness is measured."""
@@ -29,6 +38,7 @@ class PairSource:
         *,
         shares: Mapping[str, float],
         sharp_share: float,
+        augmentation: Augmentation = NO_AUGMENTATION,
         seed: int,
         rank: int,
         device: torch.device,
@@ -39,6 +49,7 @@ class PairSource:
             photographs: (3, H, W) uint8 RGB tensors, on any device.
             shares: Degradation name -> relative frequency.
             sharp_share: 0: every place is as likely; 1: in proportion to its mean absolute gradient.
+            augmentation: What else is done to crops.
             seed: Of the run.
             rank: Of this process among those that train together.
             device: Where batches are made.
@@ -46,6 +57,7 @@ class PairSource:
         self._photographs = photographs
         self._kinds = tuple(sorted(shares))  # the order of a recipe's table must not change what is drawn
         self._weights = tuple(shares[kind] for kind in self._kinds)
+        self._augmentation = augmentation
         self._seed, self._rank, self._device = seed, rank, device
         self._cells = [_cumulative_sharpness(photograph, sharp_share) for photograph in photographs]
 
@@ -60,7 +72,7 @@ class PairSource:
         noise = torch.Generator(self._device).manual_seed(rng.getrandbits(62))
         windows = torch.stack([self._window(rng, hr_crop_px + 2 * CONTEXT_PX) for _ in range(size)])
         kinds = rng.choices(self._kinds, self._weights, k=size)
-        lr = degrade(windows, kinds, rng, noise)
+        lr = degrade(windows, kinds, rng, noise, varied_share=self._augmentation.varied_share)
         trim = CONTEXT_PX // 2
         lr = lr[..., trim:-trim, trim:-trim]
         hr = windows[..., CONTEXT_PX:-CONTEXT_PX, CONTEXT_PX:-CONTEXT_PX]
@@ -76,9 +88,15 @@ class PairSource:
         cell = int(torch.searchsorted(cumulative, torch.tensor(rng.random() * float(cumulative[-1]))))
         cell = min(cell, len(cumulative) - 1)
         _, height, width = photograph.shape
-        top = _place((cell // columns + rng.random()) * CELL_PX, side_px, height)
-        left = _place((cell % columns + rng.random()) * CELL_PX, side_px, width)
-        window = photograph[:, top : top + side_px, left : left + side_px].to(self._device)
+        taken_px = side_px
+        if drawn(rng, self._augmentation.rescale_share):
+            taken_px = min(round(side_px / rng.uniform(SMALLEST_SCALE, 1)), height, width)
+        top = _place((cell // columns + rng.random()) * CELL_PX, taken_px, height)
+        left = _place((cell % columns + rng.random()) * CELL_PX, taken_px, width)
+        window = photograph[:, top : top + taken_px, left : left + taken_px].to(self._device)
+        window = reduce_window(window, side_px)
+        if drawn(rng, self._augmentation.colour_share):
+            window = change_colours(window, rng)
         return window.flip(2) if rng.random() < 0.5 else window
 
 

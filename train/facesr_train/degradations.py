@@ -23,6 +23,7 @@ from facesr_cli.bench.degradations import (
     RealParameters,
     gaussian_taps,
 )
+from facesr_train.augmentation import drawn
 from facesr_train.jpeg import jpeg_round_trip
 from facesr_train.resize import halve
 
@@ -30,10 +31,27 @@ NAMES = ("paper", "paper-alt", "bicubic", "real")
 
 CONTEXT_PX = 16
 """High-resolution pixels around a crop that may reach into its low-resolution picture: the blur's radius
-(5 at most) plus the longest resize filter's (6), rounded up to keep JPEG blocks whole."""
+(7 at most) plus the longest resize filter's (6), rounded up to keep JPEG blocks whole."""
 
 
-def degrade(hr: Tensor, kinds: Sequence[str], rng: random.Random, noise: torch.Generator) -> Tensor:
+VARIED_PAPER_SIGMA_RANGE_PX = (0.5, 8.0)
+"""Of the 7x7 blur of a varied `paper`; at 8 its taps are nearly equal. Drawn evenly in the logarithm."""
+VARIED_BICUBIC_SIGMA_RANGE_PX = (0.0, 0.7)
+"""Of a blur at full size before the halving of a varied `bicubic`, whose filter is any of `RESIZE_NAMES`."""
+VARIED_BLUR_SIGMA_RANGE_PX = (0.1, 2.2)
+VARIED_NOISE_SIGMA_RANGE = (0.0, 9.0)
+VARIED_JPEG_QUALITY_RANGE = (50, 100)
+"""Of a varied `real`, around the ranges of `bench`."""
+
+
+def degrade(
+    hr: Tensor,
+    kinds: Sequence[str],
+    rng: random.Random,
+    noise: torch.Generator,
+    *,
+    varied_share: float = 0.0,
+) -> Tensor:
     """Halve each image by the degradation that is named for it.
 
     Args:
@@ -41,6 +59,8 @@ def degrade(hr: Tensor, kinds: Sequence[str], rng: random.Random, noise: torch.G
         kinds: N names from `NAMES`.
         rng: Source of `real`'s parameters.
         noise: Source of `real`'s noise, on the device of `hr`.
+        varied_share: Share of the images, 0 to 1, for which parameters are drawn continuously from the wider
+            ranges above, so that a network does not learn three points only.
 
     Returns:
         (N, 3, H / 2, W / 2) uint8 RGB.
@@ -51,29 +71,32 @@ def degrade(hr: Tensor, kinds: Sequence[str], rng: random.Random, noise: torch.G
         if not chosen:
             continue
         images = hr[chosen]
-        if kind == "paper":
-            lr[chosen] = paper(images)
-        elif kind == "paper-alt":
-            lr[chosen] = paper_alt(images)
+        varied = [drawn(rng, varied_share) for _ in chosen]
+        if kind in ("paper", "paper-alt"):
+            sigmas_px = [_paper_sigma(rng, varied=one) for one in varied]
+            lr[chosen] = paper(images, sigmas_px) if kind == "paper" else paper_alt(images, sigmas_px)
         elif kind == "bicubic":
-            lr[chosen] = bicubic(images)
+            lr[chosen] = _varied_bicubic(images, varied, rng) if any(varied) else bicubic(images)
         else:
-            parameters = [draw_real_parameters(rng) for _ in chosen]
+            parameters = [draw_real_parameters(rng, varied=one) for one in varied]
             shape = (len(chosen), *lr.shape[1:])
             lr[chosen] = real(images, parameters, torch.randn(shape, generator=noise, device=hr.device))
     return lr
 
 
-def paper(hr: Tensor) -> Tensor:
-    """Gaussian 7x7 of sigma 5, antialiased bilinear halving: (N, 3, H, W) uint8 -> (N, 3, H/2, W/2) uint8."""
-    blurred = _blur(hr.float(), _taps([PAPER_BLUR_SIGMA_PX] * len(hr), PAPER_BLUR_RADIUS_PX, hr.device))
+def paper(hr: Tensor, sigmas_px: Sequence[float] | None = None) -> Tensor:
+    """Gaussian 7x7, antialiased bilinear halving: (N, 3, H, W) uint8 -> (N, 3, H/2, W/2) uint8.
+
+    Sigma is 5, or N numbers where `sigmas_px` is given.
+    """
+    blurred = _blur(hr.float(), _paper_taps(hr, sigmas_px))
     return _to_uint8(halve(blurred, ["bilinear"] * len(hr)))
 
 
-def paper_alt(hr: Tensor) -> Tensor:
-    """Antialiased bilinear halving, then `paper`'s blur at half size. Shapes as `paper`."""
+def paper_alt(hr: Tensor, sigmas_px: Sequence[float] | None = None) -> Tensor:
+    """Antialiased bilinear halving, then `paper`'s blur at half size. Arguments and shapes as `paper`."""
     halved = halve(hr.float(), ["bilinear"] * len(hr))
-    return _to_uint8(_blur(halved, _taps([PAPER_BLUR_SIGMA_PX] * len(hr), PAPER_BLUR_RADIUS_PX, hr.device)))
+    return _to_uint8(_blur(halved, _paper_taps(hr, sigmas_px)))
 
 
 def bicubic(hr: Tensor) -> Tensor:
@@ -105,16 +128,39 @@ def real(hr: Tensor, parameters: Sequence[RealParameters], noise: Tensor) -> Ten
     return noisy
 
 
-def draw_real_parameters(rng: random.Random) -> RealParameters:
-    """Parameters of `real` from the same ranges that `bench` draws from."""
+def draw_real_parameters(rng: random.Random, *, varied: bool = False) -> RealParameters:
+    """Parameters of `real` from the same ranges that `bench` draws from, or from the wider ones."""
+    blur, noise, quality = BLUR_SIGMA_RANGE_PX, NOISE_SIGMA_RANGE, JPEG_QUALITY_RANGE
+    if varied:
+        blur, noise = VARIED_BLUR_SIGMA_RANGE_PX, VARIED_NOISE_SIGMA_RANGE
+        quality = VARIED_JPEG_QUALITY_RANGE
     return RealParameters(
-        blur_sigma=rng.uniform(*BLUR_SIGMA_RANGE_PX) if rng.random() < 0.5 else None,
+        blur_sigma=rng.uniform(*blur) if rng.random() < 0.5 else None,
         resize=rng.choice(RESIZE_NAMES),
-        noise_sigma=rng.uniform(*NOISE_SIGMA_RANGE),
-        jpeg_quality=rng.randint(*JPEG_QUALITY_RANGE),
+        noise_sigma=rng.uniform(*noise),
+        jpeg_quality=rng.randint(*quality),
         subsampling_420=rng.random() < 0.5,
         noise_seed=0,
     )
+
+
+def _paper_sigma(rng: random.Random, *, varied: bool) -> float:
+    if not varied:
+        return PAPER_BLUR_SIGMA_PX
+    low, high = VARIED_PAPER_SIGMA_RANGE_PX
+    return math.exp(rng.uniform(math.log(low), math.log(high)))
+
+
+def _paper_taps(hr: Tensor, sigmas_px: Sequence[float] | None) -> Tensor:
+    sigmas = [PAPER_BLUR_SIGMA_PX] * len(hr) if sigmas_px is None else sigmas_px
+    return _taps(sigmas, PAPER_BLUR_RADIUS_PX, hr.device)
+
+
+def _varied_bicubic(hr: Tensor, varied: Sequence[bool], rng: random.Random) -> Tensor:
+    """`bicubic`, and for the varied ones a slight blur and any filter."""
+    sigmas = [rng.uniform(*VARIED_BICUBIC_SIGMA_RANGE_PX) if one else 0.0 for one in varied]
+    filters = [rng.choice(RESIZE_NAMES) if one else "bicubic" for one in varied]
+    return _to_uint8(halve(_blur(hr.float(), _taps(sigmas, None, hr.device)), list(filters)))
 
 
 def _taps(sigmas_px: Sequence[float], radius_px: int | None, device: torch.device) -> Tensor:

@@ -103,7 +103,8 @@ def train(fabric: Fabric, recipe: Recipe, run: Run) -> Checkpoint:
             )
             for group in optimiser.param_groups:
                 group["lr"] = rate
-            lr, hr = run.source.batch(step, recipe.data.batch_size, recipe.data.hr_crop_px)
+            hr_crop_px, batch_size = recipe.data.crops_at(share_done)
+            lr, hr = run.source.batch(step, batch_size, hr_crop_px)
             loss = _loss(recipe, wrapped(lr).float(), hr, share_done)
             optimiser.zero_grad()
             fabric.backward(loss)
@@ -112,7 +113,7 @@ def train(fabric: Fabric, recipe: Recipe, run: Run) -> Checkpoint:
             )
             optimiser.step()
             update_average(average, network, decay=settings.ema_decay, step=step)
-            state.count(loss.detach())
+            state.count(loss.detach(), batch_size)
             if state.epoch_ends:
                 state.end_epoch(log, rate)
     return state.checkpoint()
@@ -211,7 +212,7 @@ class _State:
         while self.share_done < 1:
             yield self._step
 
-    def count(self, loss: Tensor) -> None:
+    def count(self, loss: Tensor, batch_size: int) -> None:
         """Account for one optimiser step."""
         now = time.perf_counter()
         # Every process must stop at the same step, so the first one's clock counts for all.
@@ -222,7 +223,7 @@ class _State:
         self._elapsed_s += spent_s
         self._session_s += spent_s
         self._epoch_s += spent_s
-        self._images_seen += self._recipe.data.batch_size * self._fabric.world_size
+        self._images_seen += batch_size * self._fabric.world_size
         self._loss_sum += loss
         self._loss_count += 1
         if self._step % 20 == 0:

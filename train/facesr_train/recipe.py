@@ -21,6 +21,23 @@ _Section = TypeVar("_Section")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CropStage:
+    """Another size of crops, from a share of the run on."""
+
+    start: float
+    """Share of the run at which it sets in, above 0."""
+    hr_crop_px: int
+    """As in `DataSection`."""
+    batch_size: int
+    """As in `DataSection`."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.start < 1:
+            raise ValueError("data.stages: start must lie between 0 and 1")
+        _check_crops("data.stages", self.hr_crop_px, self.batch_size)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataSection:
     """What a batch is made of."""
 
@@ -30,18 +47,29 @@ class DataSection:
     """Crops per optimiser step and device."""
     sharp_share: float = 0.5
     """0: every place of a photograph is as likely; 1: in proportion to its gradient."""
+    varied_share: float = 0.0
+    """Share of crops whose degradation is drawn from wider ranges than `bench` measures with."""
+    rescale_share: float = 0.0
+    """Share of crops that are reduced from a somewhat larger window, and so are sharper."""
+    colour_share: float = 0.0
+    """Share of crops whose exposure, gamma and colour balance are changed."""
+    stages: tuple[CropStage, ...] = ()
+    """Later sizes of crops, by rising `start`: small crops learn fast, large ones what needs context."""
     max_side_px: int = 1024
     """Photographs with a longer shorter side are reduced to this with Lanczos first."""
     degradations: Mapping[str, float] = field(default_factory=dict)
     """Degradation name -> relative frequency."""
 
     def __post_init__(self) -> None:
-        if self.hr_crop_px < 32 or self.hr_crop_px % 32:
-            raise ValueError(f"data.hr_crop_px must be a positive multiple of 32, not {self.hr_crop_px}")
-        if self.batch_size < 1:
-            raise ValueError("data.batch_size must be at least 1")
-        if not 0 <= self.sharp_share <= 1:
-            raise ValueError("data.sharp_share must lie in 0..1")
+        _check_crops("data", self.hr_crop_px, self.batch_size)
+        for name in ("sharp_share", "varied_share", "rescale_share", "colour_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"data.{name} must lie in 0..1")
+        starts = [stage.start for stage in self.stages]
+        if starts != sorted(set(starts)):
+            raise ValueError(
+                "data.stages must be in the order of their start, each later than the one before"
+            )
         if not isinstance(self.degradations, Mapping):
             raise ValueError("data.degradations must be a table: [data.degradations]")
         shares = self.degradations.values()
@@ -52,6 +80,19 @@ class DataSection:
                 f"data.degradations: unknown {', '.join(sorted(unknown))}; "
                 f"there are {', '.join(DEGRADATION_NAMES)}"
             )
+
+    @property
+    def largest_crop_px(self) -> int:
+        """Side of the largest crop of any stage."""
+        return max(self.hr_crop_px, *(stage.hr_crop_px for stage in self.stages), 0)
+
+    def crops_at(self, share_done: float) -> tuple[int, int]:
+        """(hr_crop_px, batch_size) at this share of the run."""
+        size = self.hr_crop_px, self.batch_size
+        for stage in self.stages:
+            if share_done >= stage.start:
+                size = stage.hr_crop_px, stage.batch_size
+        return size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,8 +192,16 @@ class Recipe:
 
     @property
     def digest(self) -> str:
-        """First 12 hexadecimal digits of the SHA-256 of the resolved recipe."""
-        canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        """First 12 hexadecimal digits of the SHA-256 of what the recipe says beside defaults.
+
+        So a recipe keeps its digest when a later version brings options that it does not use.
+        """
+        values = self.to_dict()
+        for title, section in (("generator", self.generator), ("data", self.data)):
+            values[title] = _without_defaults(section, values[title])
+        for title, section in (("optimiser", self.optimiser), ("run", self.run)):
+            values[title] = _without_defaults(section, values[title])
+        canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
     def to_dict(self) -> dict[str, Any]:
@@ -162,7 +211,11 @@ class Recipe:
             "summary": self.summary,
             "source": self.source,
             "generator": {"kind": self.generator_kind, **dataclasses.asdict(self.generator)},
-            "data": dataclasses.asdict(self.data) | {"degradations": dict(self.data.degradations)},
+            "data": dataclasses.asdict(self.data)
+            | {
+                "degradations": dict(self.data.degradations),
+                "stages": [dataclasses.asdict(stage) for stage in self.data.stages],
+            },
             "loss": [dataclasses.asdict(term) for term in self.losses],
             "optimiser": dataclasses.asdict(self.optimiser),
             "run": dataclasses.asdict(self.run),
@@ -225,13 +278,18 @@ def recipe_from_dict(values: Mapping[str, Any]) -> Recipe:
     kind = generator.pop("kind", None)
     if kind not in GENERATORS:
         raise ValueError(f"generator.kind is {kind!r}; there are {', '.join(GENERATORS)}")
+    data = dict(sections["data"] or {})
+    stages = data.pop("stages", [])
+    if not isinstance(stages, list | tuple) or not all(isinstance(stage, Mapping) for stage in stages):
+        raise ValueError("data.stages must be a list of tables: [[data.stages]]")
+    data["stages"] = tuple(_section(CropStage, "data.stages", stage) for stage in stages)
     if not sections["loss"]:
         raise ValueError("at least one [[loss]] is needed")
     return Recipe(
         **values,
         generator_kind=kind,
         generator=_section(GENERATORS[kind][0], "generator", generator),
-        data=_section(DataSection, "data", sections["data"] or {}),
+        data=_section(DataSection, "data", data),
         losses=tuple(_section(LossTerm, "loss", term) for term in sections["loss"]),
         optimiser=_section(OptimiserSection, "optimiser", sections["optimiser"] or {}),
         run=_section(RunSection, "run", sections["run"] or {}),
@@ -255,6 +313,22 @@ def _section(kind: type[_Section], title: str, values: Mapping[str, Any]) -> _Se
         checked[key] = value
     built: Any = kind(**checked)
     return built  # type: ignore[no-any-return]
+
+
+def _check_crops(title: str, hr_crop_px: int, batch_size: int) -> None:
+    if hr_crop_px < 32 or hr_crop_px % 32:
+        raise ValueError(f"{title}.hr_crop_px must be a positive multiple of 32, not {hr_crop_px}")
+    if batch_size < 1:
+        raise ValueError(f"{title}.batch_size must be at least 1")
+
+
+def _without_defaults(section: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of `values`, a section's dictionary, that are not what the section has by itself."""
+    kept = dict(values)
+    for item in dataclasses.fields(section):
+        if item.default is not dataclasses.MISSING and getattr(section, item.name) == item.default:
+            del kept[item.name]
+    return kept
 
 
 def _shipped() -> dict[str, str]:

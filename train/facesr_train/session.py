@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from facesr_cli.errors import CapabilityError, UsageError
+from facesr_train.augmentation import Augmentation
 from facesr_train.checkpoint import Checkpoint
 from facesr_train.crops import PairSource
 from facesr_train.degradations import CONTEXT_PX
@@ -82,7 +83,7 @@ def run_training(recipe: Recipe, settings: TrainSettings) -> Checkpoint | None:
         raise UsageError(f"--out {settings.out}: cannot be made a folder ({error.strerror})") from error
     split = find_photographs(settings.data)
     data = recipe.data
-    window_px = data.hr_crop_px + 2 * CONTEXT_PX
+    window_px = data.largest_crop_px + 2 * CONTEXT_PX
     photographs = load_photographs(
         split.train,
         max_side_px=data.max_side_px,
@@ -109,6 +110,11 @@ def run_training(recipe: Recipe, settings: TrainSettings) -> Checkpoint | None:
                 photographs,
                 shares=data.degradations,
                 sharp_share=data.sharp_share,
+                augmentation=Augmentation(
+                    varied_share=data.varied_share,
+                    rescale_share=data.rescale_share,
+                    colour_share=data.colour_share,
+                ),
                 seed=recipe.run.seed,
                 rank=fabric.global_rank,
                 device=fabric.device,
