@@ -142,10 +142,11 @@ def _dry_run(settings: Settings, *, as_json: bool, verbose: bool) -> int:
     from facesr_cli.batch.dry_run import dry_run
     from facesr_cli.batch.report import ignored_lines
     from facesr_cli.model.catalogue import resolve_model
-    from facesr_cli.model.info import read_model_info
+    from facesr_cli.model.info import read_model
+    from facesr_cli.model.network import mix
 
-    model = read_model_info(resolve_model(settings.model))
-    plan = dry_run(settings, model, upscaler_factory=_open_upscaler)
+    model = mix(read_model(resolve_model(settings.model)), settings.realism)
+    plan = dry_run(settings, model.info, upscaler_factory=_open_upscaler)
     if as_json:
         click.echo(json.dumps(plan.to_json(), indent=2))
     else:

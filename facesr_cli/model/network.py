@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,8 +32,7 @@ class Network:
     """A model opened on a provider; arguments and errors as in `session.open_engine`.
 
     Args:
-        model: The file as read.
-        proto: Its graph, which `mix` may have blended with a partner.
+        model: The file as read, or as `mix` has blended it.
         requested: Key of a provider, or `auto`.
         device: Which GPU, from 0.
         precision: `auto`, `fp32`, `fp16` or `bf16`.
@@ -41,7 +42,6 @@ class Network:
     def __init__(
         self,
         model: Model,
-        proto: onnx.ModelProto,
         *,
         requested: str,
         device: int,
@@ -49,7 +49,6 @@ class Network:
         threads: int | None,
     ) -> None:
         self._model = model
-        self._proto = proto
         self._device = device
         self._threads = threads
         engine, self.choice = open_engine(
@@ -167,7 +166,7 @@ class Network:
         path = self._model.file.path
 
         def build(precision: str) -> bytes:
-            proto, interface = self._proto, self._model.interface
+            proto, interface = self._model.file.proto, self._model.interface
             if precision == "fp16" and interface.input_type == onnx.TensorProto.FLOAT:
                 proto = to_float16(proto)
                 interface = read_interface(proto, path)
@@ -176,15 +175,15 @@ class Network:
         return NetworkSource(build=build, name=path.name, digest=self._model.info.digest)
 
 
-def mix(model: Model, realism: float | None) -> onnx.ModelProto:
-    """The graph of `model`, blended with that of its partner where `realism` is given.
+def mix(model: Model, realism: float | None) -> Model:
+    """`model`, or a blend of it and its partner where `realism` is given; the digest is then that of both.
 
     Raises:
         UsageError: `realism` is not in 0..1, or the model has no partner.
         ModelError: The partner is missing, or another network.
     """
     if realism is None:
-        return model.file.proto
+        return model
     if not 0.0 <= realism <= 1.0:
         raise UsageError(f"Realism is a number from 0 to 1, not {realism:g}.")
     path, partner = model.file.path, model.info.partner
@@ -194,9 +193,13 @@ def mix(model: Model, realism: float | None) -> onnx.ModelProto:
         raise ModelError(f"{path}: its partner {partner!r} is not a plain file name.")
     other = read_onnx(path.parent / partner)
     try:
-        return blend(model.file.proto, other.proto, realism)
+        proto = blend(model.file.proto, other.proto, realism)
     except ModelError as error:
         raise ModelError(f"{path} and {other.path}: {error}.") from error
+    digest = hashlib.sha256(f"{model.info.digest} {other.digest} {realism!r}".encode()).hexdigest()
+    return replace(
+        model, file=replace(model.file, proto=proto), info=replace(model.info, digest=f"sha256:{digest}")
+    )
 
 
 def _is_plausible(picture: Pixels, larger: Pixels) -> bool:

@@ -46,7 +46,7 @@ class OnnxFile:
 
     path: Path
     digest: str
-    """`sha256:` and the hexadecimal digest of the file's bytes; external data is not part of it."""
+    """`sha256:` and the hexadecimal digest of the file's bytes, followed by those of its data files."""
     size_bytes: int
     proto: onnx.ModelProto
 
@@ -72,8 +72,12 @@ def read_onnx(path: Path) -> OnnxFile:
         raise ModelError(f"{path}: not an ONNX file, or cut short.") from error
     if not proto.graph.node or not proto.opset_import:
         raise ModelError(f"{path}: not an ONNX file, or one without a graph.")
-    _load_external_data(proto, path, size_bytes)
-    return OnnxFile(path, f"sha256:{hashlib.sha256(data).hexdigest()}", size_bytes, proto)
+    digest = hashlib.sha256(data)
+    for file in _load_external_data(proto, path, size_bytes):
+        with file.open("rb") as opened:
+            for block in iter(lambda: opened.read(1 << 20), b""):
+                digest.update(block)
+    return OnnxFile(path, f"sha256:{digest.hexdigest()}", size_bytes, proto)
 
 
 def read_interface(proto: onnx.ModelProto, path: Path) -> Interface:
@@ -159,8 +163,12 @@ def _check_image(path: Path, word: str, value: onnx.ValueInfoProto, shape: tuple
         )
 
 
-def _load_external_data(proto: onnx.ModelProto, path: Path, size_bytes: int) -> None:
-    """Load tensors stored beside the file, after checking that they really are beside it."""
+def _load_external_data(proto: onnx.ModelProto, path: Path, size_bytes: int) -> list[Path]:
+    """Load tensors stored beside the file, after checking that they really are beside it.
+
+    Returns:
+        The data files, by name; none for most models.
+    """
     folder = path.parent.resolve()
     files: set[Path] = set()
     for tensor in _tensors(proto.graph):
@@ -175,7 +183,7 @@ def _load_external_data(proto: onnx.ModelProto, path: Path, size_bytes: int) -> 
             raise ModelError(f"{path}: its data file {location!r} is missing; keep both in one folder.")
         files.add(target)
     if not files:
-        return
+        return []
     total = size_bytes + sum(file.stat().st_size for file in files)
     if total > MAX_MODEL_BYTES:
         raise ModelError(f"{path}: {total / 2**30:.1f} GiB with its data; a model may be at most 1 GiB.")
@@ -183,6 +191,7 @@ def _load_external_data(proto: onnx.ModelProto, path: Path, size_bytes: int) -> 
         load_external_data_for_model(proto, str(folder))
     except (ValueError, OSError, onnx.checker.ValidationError) as error:
         raise ModelError(f"{path}: its external data cannot be read ({error}).") from error
+    return sorted(files)
 
 
 def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:

@@ -60,7 +60,7 @@ class Upscaler:
         if batch_size is not None and batch_size < 1:
             raise UsageError(f"The batch size must be at least 1, not {batch_size}.")
         path = model if isinstance(model, Path) else resolve_model(model)
-        self._model = read_model(path)
+        self._model = mix(read_model(path), realism)
         self._rule = TileRule.for_network(self.info.halo, self.info.multiple)
         if tile_px is not None and tile_px < self._rule.smallest_tile:
             raise UsageError(
@@ -69,7 +69,6 @@ class Upscaler:
             )
         self._network = Network(
             self._model,
-            mix(self._model, realism),
             requested=provider,
             device=device,
             precision=precision,

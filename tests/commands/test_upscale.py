@@ -19,7 +19,7 @@ from facesr_cli.errors import ProviderError
 class _Nearest:
     info = SimpleNamespace(name="nearest", version="1.0", scale=2, digest="sha256:stand-in")
     provider = SimpleNamespace(requested="auto", actual="StandInProvider", precision="fp32", warning="")
-    scale, batch_size = 2, 1
+    scale, batch_size, repeated = 2, 1, ()
 
     def upscale_batch(self, images):
         return [image.repeat(2, 0).repeat(2, 1) for image in images]
@@ -149,7 +149,8 @@ def test_a_provider_that_dies_in_the_middle_leaves_a_report_and_exit_code_3(albu
 
 def test_dry_run_prints_the_plan_on_stdout_and_writes_nothing(opened, album, monkeypatch, tmp_path):
     monkeypatch.setattr("facesr_cli.model.catalogue.resolve_model", lambda _name: tmp_path / "m.onnx")
-    monkeypatch.setattr("facesr_cli.model.info.read_model_info", lambda _path: _Nearest.info)
+    model = SimpleNamespace(info=_Nearest.info)
+    monkeypatch.setattr("facesr_cli.model.info.read_model", lambda _path: model)
     result = _run(album, "--dry-run")
     assert result.exit_code == 0
     assert "(6x4 -> 12x8)" in result.stdout and "2 photographs to upscale" in result.stdout

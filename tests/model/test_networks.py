@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto
 
 from facesr_cli.errors import ModelError, UsageError
-from facesr_cli.model import session
 from facesr_cli.model.upscaler import Upscaler
 
-
-@pytest.fixture(scope="module")
-def upscaler(tiny_model):
-    with Upscaler(tiny_model, provider="cpu", threads=1) as opened:
-        yield opened
-
-
-@pytest.fixture(autouse=True)
-def only_the_cpu(monkeypatch):
-    """These tests are about pictures; whichever onnxruntime is installed, `auto` is the CPU."""
-    monkeypatch.setattr(session, "AUTO_ORDER", ("cpu",))
+pytestmark = pytest.mark.usefixtures("only_the_cpu")
 
 
 def nearest(pixels, scale=2):
@@ -75,6 +65,20 @@ def test_realism_moves_from_the_model_to_its_partner(partner_model, random_photo
     np.testing.assert_array_equal(run(partner_model, 0.0), mild)
     np.testing.assert_array_equal(run(partner_model, 1.0), sharp)
     assert np.abs(run(partner_model, 0.5) - (mild + sharp) / 2).max() <= 1.0
+
+
+def test_a_changed_partner_is_another_network(partner_model):
+    def digest(realism=None):
+        with Upscaler(partner_model, provider="cpu", realism=realism) as upscaler:
+            return upscaler.info.digest
+
+    plain, half = digest(), digest(0.5)
+    assert half not in (plain, digest(0.25)) and digest(0.5) == half
+    sharp = partner_model.parent / "sharp.onnx"
+    model = onnx.load(sharp)
+    model.doc_string = "trained again"
+    onnx.save(model, sharp)
+    assert digest() == plain and digest(0.5) != half
 
 
 def test_realism_needs_a_partner_and_a_number(tiny_model, partner_model):

@@ -60,6 +60,13 @@ def test_data_beside_the_model_is_loaded(split_model, tiny_model):
     assert count_parameters(read_onnx(split_model).proto) == count_parameters(onnx.load(tiny_model)) == 900
 
 
+def test_the_digest_covers_the_data_beside_the_model(split_model):
+    before = read_onnx(split_model).digest
+    data = split_model.parent / "split.bin"
+    data.write_bytes(data.read_bytes()[:-1] + b"\x01")
+    assert read_onnx(split_model).digest != before
+
+
 @pytest.mark.parametrize("location", ["../secret.bin", "/etc/passwd", "C:\\secret.bin", "", "a/../../s.bin"])
 def test_data_elsewhere_is_refused(split_model, location):
     (split_model.parent.parent / "secret.bin").write_bytes(bytes(4000))

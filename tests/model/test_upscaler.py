@@ -9,21 +9,11 @@ import pytest
 from PIL import Image
 
 from facesr_cli.errors import ProviderError, UpscaleFailedError, UsageError
-from facesr_cli.model import catalogue, session
+from facesr_cli.model import catalogue
 from facesr_cli.model.engine import Engine
 from facesr_cli.model.upscaler import Upscaler
 
-
-@pytest.fixture(scope="module")
-def upscaler(tiny_model):
-    with Upscaler(tiny_model, provider="cpu", threads=1) as opened:
-        yield opened
-
-
-@pytest.fixture(autouse=True)
-def only_the_cpu(monkeypatch):
-    """These tests are about pictures; whichever onnxruntime is installed, `auto` is the CPU."""
-    monkeypatch.setattr(session, "AUTO_ORDER", ("cpu",))
+pytestmark = pytest.mark.usefixtures("only_the_cpu")
 
 
 def nearest(pixels, scale=2):
