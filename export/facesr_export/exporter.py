@@ -15,6 +15,7 @@ from facesr_cli.model.info import ModelInfo
 from facesr_export.conversion import DEFAULT_OPSET, to_onnx
 from facesr_export.parity import TOLERANCE, Case, compare
 from facesr_train.checkpoint import Checkpoint, averaged_generator, load_checkpoint
+from facesr_train.generators.folding import folded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,7 @@ class ExportReport:
 def export_checkpoint(
     checkpoint_path: Path, output: Path, *, opset: int = DEFAULT_OPSET, license_name: str = "not stated"
 ) -> ExportReport:
-    """Convert, compare with torch, stamp, and write; nothing is written unless every case passes.
+    """Fold, convert, compare with torch, stamp, and write; nothing is written unless every case passes.
 
     Raises:
         UsageError: `output` does not end in .onnx or its folder does not exist.
@@ -45,7 +46,8 @@ def export_checkpoint(
     checkpoint = load_checkpoint(checkpoint_path)
     generator = averaged_generator(checkpoint)
     scale, multiple, halo = (int(getattr(generator, name)) for name in ("scale", "multiple", "halo"))
-    model = to_onnx(generator, scale=scale, opset=opset)
+    model = to_onnx(folded(generator), scale=scale, opset=opset)
+    # Against the network as it was trained, so that a fault of folding shows too.
     cases = compare(generator, model, multiple=multiple, scale=scale)
     worst = max(cases, key=lambda case: case.difference)
     if not worst.difference <= TOLERANCE:

@@ -24,14 +24,14 @@ from facesr_train.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
+from facesr_train.generators import GENERATORS
 from facesr_train.recipe import load_recipe, recipe_from_dict
 
 
-@pytest.fixture(scope="module")
-def checkpoint_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def write_checkpoint(folder: Path, kind: str = "half-resolution") -> Path:
     """A checkpoint of a small untrained generator."""
     values = load_recipe("face-x2").to_dict()
-    values["generator"] |= {"channels": 8, "blocks": 2}
+    values["generator"] = {"kind": kind, "channels": 8, "blocks": 2}
     recipe = recipe_from_dict(values)
     weights = build_generator(recipe).state_dict()
     checkpoint = Checkpoint(
@@ -47,9 +47,14 @@ def checkpoint_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         average=weights,
         optimiser={},
     )
-    path = tmp_path_factory.mktemp("export") / "best.ckpt"
+    path = folder / "best.ckpt"
     save_checkpoint(Fabric(accelerator="cpu", devices=1), path, checkpoint)
     return path
+
+
+@pytest.fixture(scope="module")
+def checkpoint_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_checkpoint(tmp_path_factory.mktemp("export"))
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +96,35 @@ def test_parity_covers_full_size_odd_sizes_and_batches(exported):
     assert (1, 512, 512) in CASES
     assert any(n >= 3 for n, _, _ in CASES)
     assert any(h % 2 and w % 2 for _, h, w in CASES)
+
+
+@pytest.mark.parametrize("kind", sorted(set(GENERATORS) - {"half-resolution"}))
+def test_every_kind_of_generator_passes_the_parity_check(kind, tmp_path):
+    report = export_checkpoint(write_checkpoint(tmp_path, kind), tmp_path / "x.onnx")
+    assert all(case.difference <= 1e-4 for case in report.cases)
+    assert report.info.halo > 8
+
+
+def test_branches_are_folded_in_the_file(exported, tmp_path):
+    path = write_checkpoint(tmp_path, "half-resolution-reparameterised")
+    report = export_checkpoint(path, tmp_path / "x.onnx")
+    operators, plain = (
+        [node.op_type for node in onnx.load(output).graph.node] for output in (report.output, exported.output)
+    )
+    assert operators == plain
+
+
+def test_a_fault_of_folding_is_noticed(tmp_path, monkeypatch):
+    """The parity check compares with the network as it was trained, not with its folded copy."""
+
+    def careless(generator):
+        plain = generator.fold()
+        plain.body[0].second.weight.data[..., 1, 1] -= 0.05
+        return plain
+
+    monkeypatch.setattr(exporter, "folded", careless)
+    with pytest.raises(ExportError, match="was not written"):
+        export_checkpoint(write_checkpoint(tmp_path, "half-resolution-reparameterised"), tmp_path / "x.onnx")
 
 
 def test_nothing_of_the_exporting_machine_is_in_the_file(exported):

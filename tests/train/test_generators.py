@@ -4,9 +4,35 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 from torch.nn import functional as F
 
+from facesr_train.checkpoint import build_generator
+from facesr_train.generators import GENERATORS
+from facesr_train.generators.cost import cost
+from facesr_train.generators.folding import folded
 from facesr_train.generators.half_resolution import HalfResolutionConfig, HalfResolutionNet, bicubic_kernels
+from facesr_train.generators.reparameterised import BranchedConv
+from facesr_train.recipe import load_recipe
+
+KINDS = sorted(GENERATORS)
+
+
+def small(kind: str, blocks: int = 2) -> HalfResolutionNet:
+    """A network of that kind with few channels, the same at every call."""
+    config, network = GENERATORS[kind]
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return network(config(channels=8, blocks=blocks))
+
+
+def trained(network: nn.Module) -> nn.Module:
+    """The network with every weight moved off the place where initialisation left it."""
+    random = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.05 * torch.randn(parameter.shape, generator=random, dtype=parameter.dtype))
+    return network
 
 
 def test_default_size_is_half_a_million_parameters():
@@ -14,9 +40,21 @@ def test_default_size_is_half_a_million_parameters():
     assert 450_000 < sum(p.numel() for p in network.parameters()) < 550_000
 
 
+def test_the_weights_of_face_x2_keep_their_names_and_its_recipe_its_digest():
+    """Checkpoints and model files that exist refer to both."""
+    recipe = load_recipe("face-x2")
+    assert recipe.digest == "003eef0954cf"
+    names = {name for name in build_generator(recipe).state_dict() if "body.0" in name or "body" not in name}
+    assert names == {
+        *("head.weight", "head.bias", "tail.weight", "tail.bias", "skip.weight"),
+        *("body.0.first.weight", "body.0.first.bias", "body.0.second.weight", "body.0.second.bias"),
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("size", [(2, 2), (34, 18)])
-def test_doubles_even_sizes(size):
-    network = HalfResolutionNet(HalfResolutionConfig(channels=8, blocks=1))
+def test_doubles_even_sizes(kind, size):
+    network = small(kind, blocks=1)
     assert network(torch.rand(2, 3, *size)).shape == (2, 3, 2 * size[0], 2 * size[1])
 
 
@@ -29,15 +67,17 @@ def test_added_upsampling_starts_as_bicubic():
     np.testing.assert_allclose(ours[4:-4, 4:-4], pillow[4:-4, 4:-4], atol=1e-5)
 
 
-def test_nothing_beyond_the_halo_matters():
-    network = HalfResolutionNet(HalfResolutionConfig(channels=8, blocks=2)).double()
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_beyond_the_halo_matters(kind):
+    network = trained(small(kind).double())
     side, place = 80, 40
-    image = torch.rand(1, 3, side, side, dtype=torch.float64)
+    random = torch.Generator().manual_seed(0)
+    image = torch.rand(1, 3, side, side, dtype=torch.float64, generator=random)
     changed = image.clone()
     outside = torch.ones(side, side, dtype=torch.bool)
     halo = network.halo
     outside[place - halo : place + 2 + halo, place - halo : place + 2 + halo] = False
-    changed[..., outside] = torch.rand(1, 3, int(outside.sum()), dtype=torch.float64)
+    changed[..., outside] = torch.rand(1, 3, int(outside.sum()), dtype=torch.float64, generator=random)
     window = slice(2 * place, 2 * place + 4)
     with torch.no_grad():
         before, after = network(image)[..., window, window], network(changed)[..., window, window]
@@ -48,6 +88,111 @@ def test_nothing_beyond_the_halo_matters():
     assert not torch.equal(after, nearer)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_training_starts_near_bicubic(kind):
+    """Blocks that begin far from the identity would let the depth decide how training starts."""
+    random = torch.Generator().manual_seed(0)
+    image = F.avg_pool2d(torch.rand(1, 3, 72, 72, generator=random), 9, stride=1)  # smooth, 64x64
+    network = small(kind, blocks=6)
+    with torch.no_grad():
+        upsampled = F.pixel_shuffle(
+            network.skip(F.pad(image, (2, 2, 2, 2), mode="replicate")), upscale_factor=4
+        )
+        assert (network(image) - upsampled).std() < 0.25
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradient_reaches_every_weight(kind):
+    network = small(kind)
+    random = torch.Generator().manual_seed(0)
+    network(torch.rand(2, 3, 24, 24, generator=random)).square().mean().backward()
+    still = [
+        name
+        for name, weight in network.named_parameters()
+        if weight.grad is None or not weight.grad.abs().amax() > 0
+    ]
+    assert still == []
+
+
+def test_a_branched_convolution_is_the_sum_of_its_branches():
+    conv = trained(BranchedConv(4, 2).double())
+    random = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 4, 7, 5, dtype=torch.float64, generator=random)
+    branches = (
+        F.conv2d(x, conv.direct, padding=1),
+        F.conv2d(x, conv.centre[:, :, None, None]),
+        F.conv2d(F.conv2d(x, conv.widen[:, :, None, None]), conv.gather, padding=1),
+        conv.identity[:, None, None] * x,
+        conv.bias[:, None, None],
+    )
+    torch.testing.assert_close(conv(x), sum(branches), rtol=0, atol=1e-12)
+
+
+def test_a_branched_convolution_begins_with_the_variance_of_a_plain_one():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        kernel = BranchedConv(64, 2).kernel()
+    # He: 2 / (9 C) in each of 9 C weights
+    assert kernel.square().sum().item() / 64 == pytest.approx(2.0, rel=0.1)
+
+
+@pytest.mark.parametrize("size", [(2, 2), (34, 18)])
+def test_folding_gives_an_equal_plain_network(size):
+    network = trained(small("half-resolution-reparameterised").double()).eval()
+    plain = network.fold()
+    assert type(plain) is HalfResolutionNet
+    assert plain.state_dict().keys() == small("half-resolution").state_dict().keys()
+    assert not plain.training
+    image = torch.rand(2, 3, *size, dtype=torch.float64)
+    with torch.no_grad():
+        expected = network(image)
+        torch.testing.assert_close(plain(image), expected, rtol=0, atol=1e-12)
+        for weight in plain.parameters():
+            weight.zero_()
+        assert torch.equal(network(image), expected), "folding shares no weights"
+
+
+def test_folding_leaves_plain_networks_and_random_numbers_alone():
+    plain = small("half-resolution")
+    assert folded(plain) is plain
+    before = torch.random.get_rng_state()
+    folded(small("half-resolution-reparameterised"))
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_cost_is_that_of_the_convolutions_in_use(kind):
+    """All convolutions work at half resolution, so each weight is used once per 2x2 pixels."""
+    network = small(kind)
+    plain = folded(network)
+    weights = sum(module.weight.numel() for module in plain.modules() if isinstance(module, nn.Conv2d))
+    needed = cost(network, 20, 12)
+    assert needed.multiply_adds == weights * 10 * 6
+    assert needed.parameters == sum(parameter.numel() for parameter in plain.parameters())
+
+
+def test_branches_cost_nothing_in_use():
+    assert cost(small("half-resolution-reparameterised"), 8, 8) == cost(small("half-resolution"), 8, 8)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_default_sizes_cost_about_the_same(kind):
+    """As docs/models.md says: 63 GFLOP for a 512x512 photograph."""
+    config, network = GENERATORS[kind]
+    assert cost(network(config()), 512, 512).gflop == pytest.approx(63.19, rel=0.05)
+
+
 def test_sizes_must_be_positive():
     with pytest.raises(ValueError, match="at least 1"):
         HalfResolutionConfig(blocks=0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "option"), [("reparameterised", {"expansion": 0}), ("large-kernel", {"kernel_px": 6})]
+)
+def test_options_of_a_block_are_checked(kind, option):
+    config, _ = GENERATORS[f"half-resolution-{kind}"]
+    with pytest.raises(ValueError, match=f"generator.{next(iter(option))} must be"):
+        config(**option)
+    with pytest.raises(ValueError, match="at least 1"):
+        config(blocks=0)

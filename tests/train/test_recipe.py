@@ -44,7 +44,9 @@ def test_the_default_network_has_a_recipe():
             "in the order of their start",
         ),
         (("generator", "kind"), "transformer", "there are half-resolution"),
+        (("generator", "kind"), "half-resolution-swin", "there are half-resolution, .*half-resolution-span"),
         (("generator", "depth"), 3, "unknown key generator.depth"),
+        (("generator", "kernel_px"), 7, "unknown key generator.kernel_px"),
         (("loss",), [{"kind": "l3"}], "unknown kind 'l3'"),
         (("loss",), [{"kind": "l1", "start": 0.5, "end": 0.2}], "start < end"),
         (("loss",), [], r"\[\[loss\]\]"),
@@ -67,6 +69,21 @@ def test_mistakes_are_named(path, value, message):
     place[path[-1]] = value
     with pytest.raises(ValueError, match=message):
         recipe_from_dict(values)
+
+
+@pytest.mark.parametrize(
+    "generator",
+    [
+        {"kind": "half-resolution-reparameterised", "channels": 16, "blocks": 2, "expansion": 3},
+        {"kind": "half-resolution-span", "channels": 16, "blocks": 2},
+        {"kind": "half-resolution-large-kernel", "channels": 8, "blocks": 3, "kernel_px": 5, "expansion": 4},
+    ],
+    ids=lambda generator: generator["kind"],
+)
+def test_every_block_can_be_chosen(generator):
+    recipe = recipe_from_dict(load_recipe("face-x2").to_dict() | {"generator": generator})
+    assert recipe.to_dict()["generator"] == generator
+    assert recipe_from_dict(recipe.to_dict()) == recipe
 
 
 def test_unknown_names_and_files_are_wrong_usage(tmp_path):

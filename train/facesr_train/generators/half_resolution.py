@@ -1,5 +1,7 @@
 """The residual network behind `face-x2`: its body works at half the input resolution.
 
+Other networks keep everything but the blocks of the body; they derive from `HalfResolutionNet`.
+
 A 6x6 convolution of stride 2 reads the image (the same function as pixel-unshuffle by 2 and a 3x3
 convolution), residual blocks of two 3x3 convolutions follow, and a 3x3 convolution with pixel-shuffle by 4
 (sub-pixel convolution, Shi et al. 2016, https://arxiv.org/abs/1609.05158) makes the doubled image. To its
@@ -13,6 +15,7 @@ Tanh. Working at half resolution quarters the cost of a block and doubles its re
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -34,8 +37,21 @@ class HalfResolutionConfig:
             raise ValueError("generator: channels and blocks must be at least 1")
 
 
-class ResidualBlock(nn.Module):
-    """x + conv(relu(conv(x))), 3x3, no normalisation: (N, C, h, w) -> (N, C, h, w)."""
+class Block(nn.Module):
+    """A block of the body: (N, C, h, w) -> (N, C, h, w)."""
+
+    reach: int
+    """Pixels at half resolution that an output depends on, on each side."""
+
+    def start_small(self) -> None:
+        """Scale the fresh weights so that the block begins close to the identity."""
+        raise NotImplementedError
+
+
+class ResidualBlock(Block):
+    """x + conv(relu(conv(x))), 3x3, no normalisation."""
+
+    reach = 2
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -46,6 +62,11 @@ class ResidualBlock(nn.Module):
         """Return the block's output."""
         change: Tensor = self.second(F.relu(self.first(x)))
         return x + change
+
+    @torch.no_grad()
+    def start_small(self) -> None:
+        """Let the branch begin small."""
+        self.second.weight.mul_(0.3)
 
 
 class HalfResolutionNet(nn.Module):
@@ -58,15 +79,19 @@ class HalfResolutionNet(nn.Module):
         super().__init__()
         self.config = config
         self.head = nn.Conv2d(3, config.channels, 6, stride=2)
-        self.body = nn.Sequential(*(ResidualBlock(config.channels) for _ in range(config.blocks)))
+        self.body = nn.Sequential(*(self.make_block() for _ in range(config.blocks)))
         self.tail = nn.Conv2d(config.channels, 48, 3, padding=1)
         self.skip = nn.Conv2d(3, 48, 6, stride=2, bias=False)
         self._initialise()
 
+    def make_block(self) -> Block:
+        """One block of the body with fresh weights; derived networks have others."""
+        return ResidualBlock(self.config.channels)
+
     @property
     def halo(self) -> int:
-        """Low-resolution pixels: two for each 3x3 convolution, with head and tail."""
-        return 2 * (2 * self.config.blocks + 2)
+        """Low-resolution pixels: two for each pixel that the body, the head or the tail reaches."""
+        return 2 * (sum(block.reach for block in self._blocks()) + 2)
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the doubled image."""
@@ -77,6 +102,11 @@ class HalfResolutionNet(nn.Module):
             upsampled = self.skip(padded.to(self.skip.weight.dtype))
         return F.pixel_shuffle(upsampled + detail.to(upsampled.dtype), 4)
 
+    def _blocks(self) -> Iterator[Block]:
+        for block in self.body:
+            assert isinstance(block, Block)
+            yield block
+
     def _initialise(self) -> None:
         """He initialisation; branches and tail start small, so that training starts near bicubic."""
         for module in self.modules():
@@ -85,9 +115,8 @@ class HalfResolutionNet(nn.Module):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
         with torch.no_grad():
-            for block in self.body:
-                assert isinstance(block, ResidualBlock)
-                block.second.weight.mul_(0.3)
+            for block in self._blocks():
+                block.start_small()
             self.tail.weight.mul_(0.1)
             self.skip.weight.copy_(bicubic_kernels())
 
