@@ -37,6 +37,7 @@ from facesr_export.conversion import INPUT_NAME
 from facesr_export.exporter import export_checkpoint
 from facesr_train.checkpoint import LAST_NAME, averaged_generator
 from facesr_train.generators.cost import cost
+from facesr_train.photographs import find_photographs
 from facesr_train.recipe import Recipe, load_recipe, recipe_from_dict
 from facesr_train.session import TrainSettings, run_training
 
@@ -78,6 +79,7 @@ def _search(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.minutes <= 0 or arguments.repeats < 1:
         raise UsageError("--minutes must be positive, and --repeats at least 1")
     recipes = _recipes(arguments)
+    find_photographs(arguments.data)  # a mistyped folder must not end up in the result file
     settings = {"minutes": arguments.minutes, "data": arguments.data.resolve().name}
     runs: Path = arguments.runs or Path("runs") / arguments.output.stem
     if runs.exists() and not arguments.output.exists():
