@@ -203,6 +203,15 @@ DEGRADATIONS: dict[str, Callable[[NDArray[np.uint8], str], NDArray[np.uint8]]] =
 }
 """By name: from a (H, W, 3) uint8 RGB photograph and its file name, which only `real` uses."""
 
+REPEATABLE: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
+    "paper": paper,
+    "paper-alt": paper_alt,
+    "bicubic": bicubic,
+}
+"""Those that do the same to every photograph, so that a result can be degraded again and compared with its
+input. The noise and the JPEG of `real` are meant to be removed: a good result does not have them to give
+back."""
+
 
 def _as_float(hr: NDArray[np.uint8]) -> NDArray[np.float32]:
     if hr.dtype != np.uint8 or hr.ndim != 3 or hr.shape[2] != 3 or min(hr.shape[:2]) < 2:

@@ -72,7 +72,7 @@ def psnr_y_db(result: NDArray[np.uint8], original: NDArray[np.uint8], border: in
     if min(height_px, width_px) <= 2 * border:
         raise ValueError(f"a border of {border} px leaves nothing of {width_px}x{height_px}")
     inner = (slice(border, height_px - border), slice(border, width_px - border))
-    difference = _luma(result[inner]) - _luma(original[inner])
+    difference = luma(result[inner]) - luma(original[inner])
     mean_squared = float(np.mean(difference**2))
     return math.inf if mean_squared == 0 else 10 * math.log10(255**2 / mean_squared)
 
@@ -86,7 +86,8 @@ def score(result: NDArray[np.uint8], original: NDArray[np.uint8], *, border: int
     )
 
 
-def _luma(image: NDArray[np.uint8]) -> NDArray[np.float64]:
+def luma(image: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the (H, W) float64 BT.601 luma of a (H, W, 3) uint8 RGB image, 16 to 235, not rounded."""
     return np.asarray(image.astype(np.float64) @ _LUMA_WEIGHTS + _LUMA_OFFSET)
 
 

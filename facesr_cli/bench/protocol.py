@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from facesr_cli.bench.degradations import REPEATABLE
 from facesr_cli.bench.ground_truth import GIVEN, Preparation
+from facesr_cli.bench.measures import COLOUR_BLOCK_PX, CUTOFF_CYCLES_PER_PX
+from facesr_cli.bench.niqe import MIN_SIDE_PX, pristine_statistics
 from facesr_cli.bench.throughput import RUNS
 
 _DEGRADATIONS = {
@@ -50,12 +53,32 @@ def describe_protocol(
         "PSNR-Y": f"BT.601 studio-range luma, not rounded, border of {scale} px left out, peak 255",
         "baselines": "Pillow BILINEAR, BICUBIC (a = -0.5) and LANCZOS of the same 8-bit low resolution",
     }
+    protocol |= _beside_psnr(degradations)
     if throughput:
         protocol["photos/s"] = (
             f"JPEG in, JPEG out, decode + inference + encode one after another, at least {RUNS} photographs "
             f"of one size after a warm-up batch; `upscale` overlaps the stages"
         )
     return protocol
+
+
+def _beside_psnr(degradations: tuple[str, ...]) -> dict[str, str]:
+    pristine = pristine_statistics()
+    repeated = ", ".join(name for name in degradations if name in REPEATABLE)
+    others = ", ".join(name for name in degradations if name not in REPEATABLE)
+    consistency = ["PSNR of the result, degraded again, against its input, 8-bit RGB"] if repeated else []
+    if others:
+        consistency.append(f"none for {others}, which cannot be repeated")
+    return {
+        "HF energy": f"luma energy above {CUTOFF_CYCLES_PER_PX} cycles/px (radial, Hann window on the "
+        f"full frame) over that of the original; noise and ringing count too",
+        "NIQE": f"distance from sharp portraits ({pristine.blocks} blocks of {pristine.photographs} "
+        f"photographs), lower is better; own statistics, not comparable with values of other programs; "
+        f"none below {MIN_SIDE_PX} px",
+        "CIEDE2000": f"colour difference from the original of {COLOUR_BLOCK_PX}x{COLOUR_BLOCK_PX} px block "
+        f"averages (of sRGB values), mean of the blocks",
+        "LR dB": "; ".join(consistency),
+    }
 
 
 def _preparation(preparation: Preparation) -> str:

@@ -25,12 +25,25 @@ HEADINGS = (
 )
 """Headings of the table, the first two for text. `better`: photographs with a gain above 0, of all."""
 
+BESIDE_PSNR = "Beside PSNR"
+"""Title of the second table."""
+
+BESIDE_HEADINGS = (
+    "degradation",
+    "model",
+    "HF energy",
+    "NIQE",
+    "NIQE of original",
+    "CIEDE2000",
+    "LR dB",
+)
+"""Headings of the second table, the first two for text."""
+
 CROPS = "crops"
 
 
 def row_cells(row: Row) -> tuple[str, ...]:
     """Return one table row as text, in the order of `HEADINGS`."""
-    speed = "-" if row.images_per_s is None else f"{row.images_per_s:.2f}"
     return (
         row.degradation,
         row.model,
@@ -40,7 +53,20 @@ def row_cells(row: Row) -> tuple[str, ...]:
         f"{row.better_than_bicubic}/{row.images}",
         f"{row.ssim:.4f}",
         f"{row.psnr_y_db:.2f}",
-        speed,
+        _number(row.images_per_s, 2),
+    )
+
+
+def beside_cells(row: Row) -> tuple[str, ...]:
+    """Return one row of the second table as text, in the order of `BESIDE_HEADINGS`."""
+    return (
+        row.degradation,
+        row.model,
+        _number(row.high_frequency_energy, 2),
+        _number(row.niqe, 2),
+        _number(row.niqe_original, 2),
+        _number(row.block_colour_difference, 3),
+        _number(row.low_resolution_consistency_db, 2),
     )
 
 
@@ -50,10 +76,13 @@ def json_text(result: BenchResult) -> str:
 
 
 def markdown(result: BenchResult) -> str:
-    """Return the table, the protocol, speed by stage, the machine and what failed, as Markdown."""
+    """Return the two tables, the protocol, speed by stage, the machine and what failed, as Markdown."""
     lines = ["# Benchmark", "", f"facesr-cli {result.version}, {result.date}", ""]
     lines += _table(HEADINGS, [row_cells(row) for row in result.rows], text_columns=2)
-    if not result.rows:
+    if result.rows:
+        lines += ["", f"## {BESIDE_PSNR}", ""]
+        lines += _table(BESIDE_HEADINGS, [beside_cells(row) for row in result.rows], text_columns=2)
+    else:
         lines.append("No photograph could be measured.")
     lines += ["", "## Protocol", ""]
     lines += [f"- **{topic}**: {sentence}" for topic, sentence in result.protocol.items()]
@@ -152,6 +181,10 @@ def _replace(path: Path, data: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def _table(headings: tuple[str, ...], rows: list[tuple[str, ...]], *, text_columns: int) -> list[str]:

@@ -23,6 +23,16 @@ class ImageScore:
     """PSNR above that of bicubic on the same low-resolution photograph."""
     ssim: float
     psnr_y_db: float
+    high_frequency_energy: float | None
+    """Energy above 0.25 cycles/px relative to the original; None for a flat original."""
+    niqe: float | None
+    """None for photographs too small or too flat for it."""
+    niqe_original: float | None
+    """NIQE of the original, the same for all models."""
+    block_colour_difference: float
+    """Mean CIEDE2000 of 8x8 block averages."""
+    low_resolution_consistency_db: float | None
+    """PSNR of the degraded result against its input; None where the degradation cannot be repeated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +52,12 @@ class Row:
     psnr_y_db: float
     images_per_s: float | None
     """Decode, inference and encode one after another; None where throughput was not measured."""
+    high_frequency_energy: float | None
+    """This and the following: means over the photographs that have the figure; None where none has."""
+    niqe: float | None
+    niqe_original: float | None
+    block_colour_difference: float
+    low_resolution_consistency_db: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,11 +171,23 @@ def mean_row(scores: list[ImageScore], *, model: str, degradation: str, images_p
         ssim=_mean([score.ssim for score in of_row]),
         psnr_y_db=_mean([score.psnr_y_db for score in of_row]),
         images_per_s=images_per_s,
+        high_frequency_energy=_mean_of_known([score.high_frequency_energy for score in of_row]),
+        niqe=_mean_of_known([score.niqe for score in of_row]),
+        niqe_original=_mean_of_known([score.niqe_original for score in of_row]),
+        block_colour_difference=_mean([score.block_colour_difference for score in of_row]),
+        low_resolution_consistency_db=_mean_of_known(
+            [score.low_resolution_consistency_db for score in of_row]
+        ),
     )
 
 
 def _mean(values: list[float]) -> float:
     return sum(values) / len(values)
+
+
+def _mean_of_known(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return _mean(known) if known else None
 
 
 def _finite(value: Any) -> Any:

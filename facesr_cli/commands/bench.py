@@ -155,24 +155,32 @@ def _print_table(result: BenchResult) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from facesr_cli.bench.report import HEADINGS, row_cells
+    from facesr_cli.bench.report import BESIDE_HEADINGS, BESIDE_PSNR, HEADINGS, beside_cells, row_cells
 
     console = Console(file=sys.stdout, highlight=False, markup=False)
-    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, collapse_padding=True)
-    for index, heading in enumerate(HEADINGS):
-        table.add_column(heading, justify="left" if index < 2 else "right", no_wrap=True)
-    previous = None
-    for row in result.rows:
-        if previous is not None and row.degradation != previous:
-            table.add_section()
-        previous = row.degradation
-        table.add_row(*row_cells(row))
     if result.rows:
         # Rich would cut figures off to fit; a pipe or a narrow terminal gets them whole.
         console.width = max(console.width, _MIN_TABLE_WIDTH)
-        console.print(table)
     else:
         console.print("No photograph could be measured.")
+    for title, headings, cells in (
+        (None, HEADINGS, row_cells),
+        (BESIDE_PSNR, BESIDE_HEADINGS, beside_cells),
+    ):
+        if not result.rows:
+            break
+        if title is not None:
+            console.print(title)
+        table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, collapse_padding=True)
+        for index, heading in enumerate(headings):
+            table.add_column(heading, justify="left" if index < 2 else "right", no_wrap=True)
+        previous = None
+        for row in result.rows:
+            if previous is not None and row.degradation != previous:
+                table.add_section()
+            previous = row.degradation
+            table.add_row(*cells(row))
+        console.print(table)
     for used in result.models:
         console.print(f"{used.title}: {used.provider_actual}, {used.device}, {used.precision}")
         stages = result.throughput.get(used.model)

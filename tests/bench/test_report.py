@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import itertools
 import json
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 
 from facesr_cli.bench.crops import detailed_window, side_by_side
 from facesr_cli.bench.progress import Steps, shown_progress
-from facesr_cli.bench.report import images_csv, markdown, prepare_folder, write_report
+from facesr_cli.bench.report import BESIDE_HEADINGS, images_csv, markdown, prepare_folder, write_report
 from facesr_cli.bench.run import run_bench
 from facesr_cli.bench.settings import BenchSettings
 from facesr_cli.errors import UsageError, WriteFailedError
@@ -57,8 +58,31 @@ def test_markdown_has_table_protocol_and_pictures(result):
     assert "| bicubic | nearest |" in text
     assert "- **PSNR-Y**: BT.601" in text
     assert "](crops/nearest--bicubic--worst.png)" in text
-    rows = [line for line in text.splitlines() if line.startswith("|")]
-    assert len({line.count("|") for line in rows}) == 1
+    tables = [
+        list(rows)
+        for is_row, rows in itertools.groupby(text.splitlines(), lambda line: line[:1] == "|")
+        if is_row
+    ]
+    assert [len(rows) for rows in tables] == [2 + len(result.rows)] * 2
+    for rows in tables:
+        assert len({line.count("|") for line in rows}) == 1
+
+
+def test_second_table_has_the_measures_beside_psnr(result):
+    row = dataclasses.replace(
+        result.rows[0],
+        high_frequency_energy=0.256,
+        niqe=None,
+        niqe_original=2.5,
+        block_colour_difference=0.1234,
+        low_resolution_consistency_db=41.5,
+    )
+    text = markdown(dataclasses.replace(result, rows=(row,)))
+    assert "## Beside PSNR" in text
+    assert "| bicubic | bilinear | 0.26 | - | 2.50 | 0.123 | 41.50 |" in text
+    for topic in ("HF energy", "NIQE", "CIEDE2000", "LR dB"):
+        assert f"- **{topic}**: " in text
+        assert topic in BESIDE_HEADINGS
 
 
 def test_names_cannot_break_the_markdown(result):
@@ -71,6 +95,13 @@ def test_csv_has_one_line_per_image_and_row(result):
     lines = list(csv.DictReader(io.StringIO(images_csv(result))))
     assert len(lines) == len(result.images) == 12
     assert float(lines[0]["psnr_db"]) == result.images[0].psnr_db
+    assert float(lines[0]["block_colour_difference"]) == result.images[0].block_colour_difference
+    # The photographs are too small for it.
+    assert lines[0]["niqe"] == ""
+    # Columns of earlier versions keep their places.
+    assert list(lines[0])[:7] == [
+        *("file", "model", "degradation", "psnr_db", "psnr_gain_db", "ssim", "psnr_y_db")
+    ]
 
 
 def test_folder_that_is_a_file(tmp_path):

@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from skimage.data import astronaut
 
 from facesr_cli.bench.baselines import enlarge
 from facesr_cli.bench.degradations import bicubic, real_parameters
 from facesr_cli.bench.ground_truth import read_pixels
+from facesr_cli.bench.measures import measure
 from facesr_cli.bench.metrics import psnr_db
+from facesr_cli.bench.niqe import niqe
 from facesr_cli.bench.report import json_text
 from facesr_cli.bench.run import run_bench
 from facesr_cli.bench.settings import DEFAULT_DEGRADATIONS, BenchSettings
@@ -62,6 +65,35 @@ def test_figures_are_those_of_the_metrics(portraits):
     assert (bicubic_row.psnr_gain_db, bicubic_row.better_than_bicubic) == (0, 0)
 
 
+def test_measures_beside_psnr(portraits):
+    truth = read_pixels(portraits / "a.png")
+    result = bench(portraits, degradations=("bicubic", "real"))
+    low = bicubic(truth)
+    expected = measure(enlarge(low, "bilinear", scale=2), truth, low, degradation="bicubic")
+    image = result.images[0]
+    assert (image.file, image.model, image.degradation) == ("a.png", "bilinear", "bicubic")
+    assert image.high_frequency_energy == expected.high_frequency_energy
+    assert image.block_colour_difference == expected.block_colour_difference
+    assert image.low_resolution_consistency_db == expected.low_resolution_consistency_db
+    row = result.rows[0]
+    images = [image for image in result.images if (image.model, image.degradation) == ("bilinear", "bicubic")]
+    for key in ("high_frequency_energy", "block_colour_difference", "low_resolution_consistency_db"):
+        assert getattr(row, key) == pytest.approx(np.mean([getattr(image, key) for image in images]))
+    by_degradation = {row.degradation: row.low_resolution_consistency_db for row in result.rows}
+    assert by_degradation["bicubic"] > 30
+    assert by_degradation["real"] is None
+    assert "none for real" in result.protocol["LR dB"]
+
+
+def test_niqe_is_the_mean_over_photographs_that_are_large_enough(portraits):
+    Image.fromarray(astronaut()[:200, 100:300].copy()).save(portraits / "large.png")
+    result = bench(portraits, degradations=("bicubic",))
+    large = [image for image in result.images if image.file == "large.png"]
+    assert [row.niqe for row in result.rows] == [image.niqe for image in large]
+    assert {row.niqe_original for row in result.rows} == {niqe(read_pixels(portraits / "large.png"))}
+    assert all(image.niqe is None for image in result.images if image.file != "large.png")
+
+
 def test_json_document(portraits, upscaler):
     document = json.loads(json_text(bench(portraits, upscaler, throughput=True, limit=2)))
     assert document["command"] == "bench"
@@ -75,8 +107,13 @@ def test_json_document(portraits, upscaler):
         "ssim",
         "psnr_y_db",
         "images_per_s",
+        "high_frequency_energy",
+        "niqe",
+        "niqe_original",
+        "block_colour_difference",
+        "low_resolution_consistency_db",
     }
-    assert set(document["images"][0]) >= {"file", "model", "degradation", "psnr_db", "ssim"}
+    assert set(document["images"][0]) >= {"file", "model", "degradation", "psnr_db", "ssim", "niqe"}
     assert document["counts"] == {"done": 2, "failed": 0}
     assert all(row["images_per_s"] > 0 for row in document["rows"])
     assert set(document["throughput"]["nearest"]) >= {"decode", "infer", "encode", "bottleneck"}
@@ -96,7 +133,12 @@ def test_equal_pictures_are_null_in_json(tmp_path, upscaler):
     result = bench(tmp_path, upscaler, degradations=("paper",))
     assert result.rows[0].psnr_db == math.inf
     assert result.rows[-1].psnr_gain_db == 0
-    assert json.loads(json_text(result))["rows"][0]["psnr_db"] is None
+    row = json.loads(json_text(result))["rows"][0]
+    assert row["psnr_db"] is None
+    assert row["low_resolution_consistency_db"] is None
+    # Nothing can be relative to a flat original.
+    assert row["high_frequency_energy"] is None
+    assert row["block_colour_difference"] == 0
 
 
 def test_unreadable_original_is_named_and_the_others_go_on(portraits, upscaler):
@@ -138,6 +180,7 @@ def test_given_pairs(tmp_path, portraits, upscaler_class):
     assert {row.degradation for row in result.rows} == {"given"}
     assert {row.images for row in result.rows} == {3}
     assert result.real_parameters == {}
+    assert {row.low_resolution_consistency_db for row in result.rows} == {None}
     assert "scale 4" in result.protocol["photographs"]
     # A model of another factor finds no fitting pair.
     failed = bench(portraits, upscaler_class(scale=2), low_dir=low_dir)

@@ -78,6 +78,12 @@ def test_table_and_protocol(portraits):
         for model in ("bilinear", "bicubic", "lanczos", "face-x2"):
             assert any(line.split()[:2] == [degradation, model] for line in lines)
     assert "PSNR: 8-bit RGB, full frame" in result.stdout
+    beside = lines[lines.index("Beside PSNR") :]
+    for column in ("HF energy", "NIQE of original", "CIEDE2000", "LR dB"):
+        assert any(column in line for line in beside[:4])
+    (row,) = [line.split() for line in beside if line.split()[:2] == ["bicubic", "lanczos"]]
+    assert 0 < float(row[2]) < 1
+    assert float(row[6]) > 30
     assert "baselines: Pillow BILINEAR" in result.stdout
     assert "CPUExecutionProvider" in result.stdout
     assert "0/2 0.png" in result.stderr
