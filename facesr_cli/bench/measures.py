@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import fftfreq, rfft2, rfftfreq
-from scipy.signal.windows import hann
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from facesr_cli.bench.degradations import REPEATABLE
@@ -130,7 +129,8 @@ def _energy_above_cutoff(image: NDArray[np.uint8]) -> float:
     levels = luma(image)
     if levels.min() == levels.max():
         return 0.0  # exactly, whatever the rounding of the mean
-    window = np.outer(hann(height_px, sym=False), hann(width_px, sym=False))
+    # Without its last sample, which repeats the first, the window is periodic as the transform is.
+    window = np.outer(np.hanning(height_px + 1)[:-1], np.hanning(width_px + 1)[:-1])
     spectrum = rfft2((levels - levels.mean()) * window)
     power = spectrum.real**2 + spectrum.imag**2
     # The half spectrum stands for the whole: columns with a mirrored twin count twice.
