@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
@@ -22,14 +23,18 @@ _DISTRIBUTIONS = (
 )
 
 
-def describe_environment() -> dict[str, str]:
-    """Return hardware and versions by name; distributions that are not installed are left out."""
+def describe_environment(also: Iterable[str] = ()) -> dict[str, str]:
+    """Return hardware and versions by name; distributions that are not installed are left out.
+
+    Args:
+        also: Further distributions, which are no part of facesr-cli but of what was measured.
+    """
     environment = {
         "cpu": f"{_cpu_name()}, {os.cpu_count() or 1} logical cores",
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
     }
-    for name in _DISTRIBUTIONS:
+    for name in dict.fromkeys((*_DISTRIBUTIONS, *also)):
         try:
             environment[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

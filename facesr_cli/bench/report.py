@@ -78,17 +78,17 @@ def json_text(result: BenchResult) -> str:
 def markdown(result: BenchResult) -> str:
     """Return the two tables, the protocol, speed by stage, the machine and what failed, as Markdown."""
     lines = ["# Benchmark", "", f"facesr-cli {result.version}, {result.date}", ""]
-    lines += _table(HEADINGS, [row_cells(row) for row in result.rows], text_columns=2)
+    lines += markdown_table(HEADINGS, [row_cells(row) for row in result.rows], text_columns=2)
     if result.rows:
         lines += ["", f"## {BESIDE_PSNR}", ""]
-        lines += _table(BESIDE_HEADINGS, [beside_cells(row) for row in result.rows], text_columns=2)
+        lines += markdown_table(BESIDE_HEADINGS, [beside_cells(row) for row in result.rows], text_columns=2)
     else:
         lines.append("No photograph could be measured.")
     lines += ["", "## Protocol", ""]
     lines += [f"- **{topic}**: {sentence}" for topic, sentence in result.protocol.items()]
     if result.throughput:
         lines += ["", "## Seconds per photograph, median (95th percentile)", ""]
-        lines += _table(
+        lines += markdown_table(
             ("model", "input", "batch", "timed", "decode", "inference", "encode", "slowest stage"),
             [
                 (
@@ -108,7 +108,7 @@ def markdown(result: BenchResult) -> str:
         )
     lines += ["", "## Models and machine", ""]
     lines += [
-        f"- **{_escaped(used.title)}**, {used.digest}: {used.provider_actual} "
+        f"- **{escaped(used.title)}**, {used.digest}: {used.provider_actual} "
         f"(asked for {used.provider_requested}), {used.device}, {used.precision}"
         for used in result.models
     ]
@@ -117,14 +117,14 @@ def markdown(result: BenchResult) -> str:
         lines += ["", "## Best, median and worst", ""]
         for picture in result.pictures:
             lines += [
-                _escaped(picture.caption),
+                escaped(picture.caption),
                 "",
-                f"![{_escaped(picture.caption)}]({CROPS}/{picture.name})",
+                f"![{escaped(picture.caption)}]({CROPS}/{picture.name})",
                 "",
             ]
     if result.failures:
         lines += ["", "## Failed", ""]
-        lines += [f"- {_escaped(item.file)}: {_escaped(item.message)}" for item in result.failures]
+        lines += [f"- {escaped(item.file)}: {escaped(item.message)}" for item in result.failures]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -187,14 +187,15 @@ def _number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def _table(headings: tuple[str, ...], rows: list[tuple[str, ...]], *, text_columns: int) -> list[str]:
+def markdown_table(headings: tuple[str, ...], rows: list[tuple[str, ...]], *, text_columns: int) -> list[str]:
+    """Return the lines of a Markdown table, whose first columns are text; none without rows."""
     if not rows:
         return []
     rule = ["---" if column < text_columns else "---:" for column in range(len(headings))]
-    return [f"| {' | '.join(map(_escaped, cells))} |" for cells in (headings, tuple(rule), *rows)]
+    return [f"| {' | '.join(map(escaped, cells))} |" for cells in (headings, tuple(rule), *rows)]
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Keep file and model names from being read as Markdown, and multi-line messages on one line."""
     for character in "\\|[]*_`<":
         text = text.replace(character, f"\\{character}")
