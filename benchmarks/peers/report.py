@@ -117,7 +117,7 @@ def document(run: Run) -> dict[str, Any]:
     return {
         "program": "benchmarks.peers",
         "date": run.date,
-        "elapsed_s": run.elapsed_s,
+        "elapsed_s": run.elapsed_s if run.timing else None,
         "protocol": run.protocol,
         "environment": run.environment,
         "programs": [

@@ -192,6 +192,7 @@ def test_a_photograph_that_fails_later_is_in_no_row(run, photographs):
 def test_no_timing_leaves_seconds_out(run):
     _, document, table = run(stand_in(), arguments=("--no-timing", "--limit", "1"))
     assert {row["median_s"] for row in document["rows"]} == {None}
+    assert document["elapsed_s"] is None
     assert {image["seconds"] for image in document["images"]} == {None}
     assert "not measured: the machine had other work" in table
 
