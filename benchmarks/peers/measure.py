@@ -15,10 +15,11 @@ from benchmarks.peers.program import Enlarge
 from facesr_cli.bench.baselines import REFERENCE_BASELINE
 from facesr_cli.bench.contestants import DEGRADATION_SCALE
 from facesr_cli.bench.ground_truth import low_resolution, read_ground_truth
-from facesr_cli.bench.metrics import score
+from facesr_cli.bench.niqe import niqe
 from facesr_cli.bench.pairs import Sample
 from facesr_cli.bench.progress import Steps
 from facesr_cli.bench.result import Failure, ImageScore, Row, mean_row
+from facesr_cli.bench.scores import score_results
 from facesr_cli.bench.settings import BenchSettings
 from facesr_cli.errors import PhotoError, UpscaleFailedError
 
@@ -146,27 +147,19 @@ def _scored(
     low: NDArray[np.uint8],
     timed: Mapping[str, tuple[NDArray[np.uint8], float]],
 ) -> list[TimedScore]:
-    scores = {name: score(high, truth, border=DEGRADATION_SCALE) for name, (high, _) in timed.items()}
-    reference_db = scores[REFERENCE_BASELINE].psnr_db
     height_px, width_px = low.shape[:2]
+    scores = score_results(
+        {name: high for name, (high, _) in timed.items()},
+        file=file,
+        degradation=degradation,
+        original=truth,
+        low=low,
+        border=DEGRADATION_SCALE,
+        niqe_original=niqe(truth),
+    )
     return [
-        TimedScore(
-            image=ImageScore(
-                file=file,
-                model=name,
-                degradation=degradation,
-                psnr_db=scores[name].psnr_db,
-                # Two infinities, of two perfect results, have no difference.
-                psnr_gain_db=0.0
-                if scores[name].psnr_db == reference_db
-                else scores[name].psnr_db - reference_db,
-                ssim=scores[name].ssim,
-                psnr_y_db=scores[name].psnr_y_db,
-            ),
-            seconds=seconds,
-            input_size=(width_px, height_px),
-        )
-        for name, (_, seconds) in timed.items()
+        TimedScore(image=image, seconds=timed[image.model][1], input_size=(width_px, height_px))
+        for image in scores
     ]
 
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 from facesr_cli import __version__
@@ -24,13 +23,12 @@ from facesr_cli.bench.contestants import (
 from facesr_cli.bench.degradations import real_parameters
 from facesr_cli.bench.environment import describe_environment
 from facesr_cli.bench.ground_truth import low_resolution, read_ground_truth
-from facesr_cli.bench.measures import measure as measure_beside_psnr
-from facesr_cli.bench.metrics import score
 from facesr_cli.bench.niqe import niqe
 from facesr_cli.bench.pairs import Sample
 from facesr_cli.bench.progress import Progress, Steps
 from facesr_cli.bench.protocol import describe_protocol
 from facesr_cli.bench.result import BenchResult, Failure, ImageScore, Picture, mean_row
+from facesr_cli.bench.scores import score_results
 from facesr_cli.bench.settings import BenchSettings
 from facesr_cli.bench.showcase import draw, pick
 from facesr_cli.bench.throughput import SampleInputs, Throughput, measure
@@ -152,33 +150,18 @@ def _score_sample(
     found: list[ImageScore] = []
     truth = read_ground_truth(sample, plan.settings.preparation)
     niqe_original = niqe(truth)
-    score_one = partial(score, original=truth, border=plan.scale)
     for degradation in plan.settings.conditions:
         low = low_resolution(sample, truth, degradation, scale=plan.scale)
-        results = {contestant.name: contestant.enlarge(low) for contestant in plan.contestants}
-        measure_one = partial(measure_beside_psnr, original=truth, low=low, degradation=degradation)
-        # scipy's filters under SSIM and NIQE release the interpreter lock, so threads do help.
-        scored = dict(zip(results, pool.map(score_one, results.values()), strict=True))
-        measured = dict(zip(results, pool.map(measure_one, results.values()), strict=True))
-        reference_db = scored[REFERENCE_BASELINE].psnr_db
-        found += [
-            ImageScore(
-                file=sample.file,
-                model=name,
-                degradation=degradation,
-                psnr_db=scores.psnr_db,
-                # Two infinities, of two perfect results, have no difference.
-                psnr_gain_db=0.0 if scores.psnr_db == reference_db else scores.psnr_db - reference_db,
-                ssim=scores.ssim,
-                psnr_y_db=scores.psnr_y_db,
-                high_frequency_energy=measured[name].high_frequency_energy,
-                niqe=measured[name].niqe,
-                niqe_original=niqe_original,
-                block_colour_difference=measured[name].block_colour_difference,
-                low_resolution_consistency_db=measured[name].low_resolution_consistency_db,
-            )
-            for name, scores in scored.items()
-        ]
+        found += score_results(
+            {contestant.name: contestant.enlarge(low) for contestant in plan.contestants},
+            file=sample.file,
+            degradation=degradation,
+            original=truth,
+            low=low,
+            border=plan.scale,
+            niqe_original=niqe_original,
+            each=pool.map,
+        )
         if degradation == plan.settings.conditions[0]:
             inputs.offer(low)
     return found
