@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 BAND_PIXELS = 4_000_000
 """Handled at a time."""
-
-_Dtype = TypeVar("_Dtype", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,14 +39,3 @@ def bands(height: int, width: int) -> Iterator[slice]:
     """Yield slices of rows that together cover (height, width), each of about `BAND_PIXELS`."""
     step = max(1, BAND_PIXELS // width)
     return (slice(top, min(top + step, height)) for top in range(0, height, step))
-
-
-def in_bands(
-    change: Callable[[NDArray[Any]], NDArray[_Dtype]], samples: NDArray[Any], dtype: type[_Dtype]
-) -> NDArray[_Dtype]:
-    """Return `change(samples)` for a function of single pixels that keeps the shape (H, W[, C])."""
-    height, width = samples.shape[:2]
-    changed = np.empty(samples.shape, dtype=dtype)
-    for rows in bands(height, width):
-        changed[rows] = change(samples[rows])
-    return changed

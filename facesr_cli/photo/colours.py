@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 from facesr_cli.photo.deep import Deep
 from facesr_cli.photo.photograph import Residual, Samples
@@ -49,6 +49,18 @@ def colours_of_samples(deep: Deep, profile: bytes | None) -> Colours:
     if colours == 1:
         return _grey(deep.samples[:, :, 0], alpha, profile)
     return _rgb(np.ascontiguousarray(deep.samples[:, :, :3]), alpha, profile)
+
+
+def transparent_level(image: ImageFile.ImageFile) -> int | None:
+    """Return the grey level of a PNG's tRNS as 8 bits, from an image that is not loaded yet; None elsewhere.
+
+    Pillow spreads samples of 2 and 4 bits over 0-255 but leaves this one as the file has it.
+    """
+    key = image.info.get("transparency")
+    if image.format != "PNG" or image.mode != "L" or not isinstance(key, int) or not image.tile:
+        return None
+    highest = {"L;2": 3, "L;4": 15}.get(str(image.tile[0].args), 255)
+    return (key & highest) * 255 // highest  # further bits do not count (W3C PNG, 11.3.1.1)
 
 
 def _split_alpha(image: Image.Image) -> tuple[Image.Image, Any]:

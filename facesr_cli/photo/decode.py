@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from facesr_cli.errors import UnreadablePhotoError
 from facesr_cli.photo import deep, heif
-from facesr_cli.photo.colours import Colours, colours_of_image, colours_of_samples
+from facesr_cli.photo.colours import Colours, colours_of_image, colours_of_samples, transparent_level
 from facesr_cli.photo.containers import first_bytes, is_lossless, is_tiff, stated_depth
 from facesr_cli.photo.faults import check_is_file, unreadable
 from facesr_cli.photo.metadata import Metadata, read_metadata
@@ -20,6 +20,10 @@ from facesr_cli.photo.photograph import Photo
 # Both log what `decode` either survives or reports by name; unheard, it would go to stderr.
 for _library in ("PIL", "tifffile"):
     logging.getLogger(_library).addHandler(logging.NullHandler())
+
+# Of one chunk, where Pillow's 1 MiB is less than a large profile, and than what `encode` writes. The texts of a
+# whole file stay below Pillow's 64 MiB.
+PngImagePlugin.MAX_TEXT_CHUNK = 64 * 2**20
 
 _WITHOUT_RANGE = ("I", "F")
 _WITHOUT_CONVERSION = ("LAB", "HSV")
@@ -88,7 +92,10 @@ def _read(path: Path, image: ImageFile.ImageFile) -> Photo:
     samples = deep.read_deep(path, image)
     if samples is None:
         notes += _depth_notes(path, image)
+        level = transparent_level(image)
         image.load()
+        if level is not None:
+            image.info["transparency"] = level
         colours = _colours(path, image, profile)
     else:
         colours = colours_of_samples(samples, profile)

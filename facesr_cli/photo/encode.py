@@ -13,10 +13,10 @@ from PIL import Image, PngImagePlugin
 
 from facesr_cli.errors import WriteFailedError
 from facesr_cli.photo import heif, packets
-from facesr_cli.photo.bands import Banded, bands, in_bands
+from facesr_cli.photo.bands import Banded, bands
 from facesr_cli.photo.formats import FileFormat
 from facesr_cli.photo.metadata import exif_for_output
-from facesr_cli.photo.photograph import Photo, Residual, Samples
+from facesr_cli.photo.photograph import Photo, Samples
 from facesr_cli.photo.png import png16
 from facesr_cli.photo.profile import banded_from_srgb, colour_space, image_to_srgb
 from facesr_cli.photo.tiff import Extras, tiff
@@ -187,8 +187,8 @@ def _samples(photo: Photo, file_format: FileFormat) -> tuple[Banded, bytes | Non
             return on_white(colours.make(rows), alpha(rows))
 
         return Banded(shape=colours.shape, dtype=colours.dtype, make=composed), profile
-    if channels == 1 and file_format is FileFormat.TIFF and colours.dtype == np.uint16:
-        channels = 3  # few programs, Pillow not among them, read grey with alpha
+    if channels == 1 and file_format is FileFormat.TIFF and colours.dtype == np.uint16 and profile is None:
+        channels = 3  # few programs, Pillow not among them, read grey with alpha; a grey profile needs grey
 
     def with_alpha(rows: slice) -> Samples:
         band = colours.make(rows)
@@ -204,14 +204,11 @@ def _colours(photo: Photo, file_format: FileFormat, *, reduced: bool) -> tuple[B
     height, width = photo.pixels.shape[:2]
     pixels, profile = _samples_of(photo.pixels, reduced=reduced), photo.icc_profile
     dtype = np.dtype(np.uint8) if reduced else photo.pixels.dtype
-    rgb = Banded(shape=(height, width, 3), dtype=dtype, make=pixels)
     if not photo.grey:
-        if profile is None:
-            return rgb, None
-        residual = photo.residual
-        if residual is not None and reduced:
-            residual = in_bands(_residual_to_eight_bits, residual, np.int16)
-        return banded_from_srgb(rgb, residual, profile), profile
+        rgb = Banded(shape=photo.pixels.shape, dtype=photo.pixels.dtype, make=lambda rows: photo.pixels[rows])
+        if profile is not None:  # in the depth of the source: only so is it the inverse of what `decode` did
+            rgb = banded_from_srgb(rgb, photo.residual, profile)
+        return (_in_eight_bits(rgb) if reduced else rgb), profile
 
     def grey(rows: slice) -> Samples:
         return _luma(pixels(rows))[:, :, np.newaxis]
@@ -251,9 +248,11 @@ def _to_eight_bits(samples: Samples) -> NDArray[np.uint8]:
     return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
-def _residual_to_eight_bits(residual: Residual) -> NDArray[np.int16]:
-    """Differences of 16-bit levels to those of 8-bit ones, rounded."""
-    return np.rint(residual / 257).astype(np.int16)
+def _in_eight_bits(samples: Banded) -> Banded:
+    """The same picture, its bands reduced as they are made."""
+    return Banded(
+        shape=samples.shape, dtype=np.dtype(np.uint8), make=lambda rows: _to_eight_bits(samples.make(rows))
+    )
 
 
 def _options(file_format: FileFormat, quality: int | None, *, lossless: bool) -> dict[str, Any]:

@@ -98,6 +98,31 @@ def cmyk_profile() -> bytes:
     return _profile(b"prtr", b"CMYK", b"Lab ", {b"A2B0": lut})
 
 
+def _table(corners: list[tuple[int, int, int]]) -> bytes:
+    """A 2x2x2 table of three channels, the last of which varies fastest, between straight curves."""
+    ramp = bytes(range(256)) * 3
+    identity = b"".join(_fixed(value) for value in (1, 0, 0, 0, 1, 0, 0, 0, 1))
+    body = bytes(value for corner in corners for value in corner)
+    return b"mft1\0\0\0\0" + bytes((3, 3, 2, 0)) + identity + ramp + body + ramp
+
+
+# Lab with L* from green, a* and b* from the others, dull; and its inverse, clipped.
+_TO_LAB = _table([(255 * g, 98 + 60 * r, 98 + 60 * b) for r in (0, 1) for g in (0, 1) for b in (0, 1)])
+_FROM_LAB = _table([(255 * a, 255 * light, 255 * b) for light in (0, 1) for a in (0, 1) for b in (0, 1)])
+
+
+@pytest.fixture(scope="session")
+def scanner_profile() -> bytes:
+    """An RGB profile of a table that can only be read from."""
+    return _profile(b"scnr", b"RGB ", b"Lab ", {b"A2B0": _TO_LAB})
+
+
+@pytest.fixture(scope="session")
+def table_profile() -> bytes:
+    """An RGB profile of tables in both directions, far from sRGB."""
+    return _profile(b"mntr", b"RGB ", b"Lab ", {b"A2B0": _TO_LAB, b"B2A0": _FROM_LAB})
+
+
 @pytest.fixture(scope="session")
 def write_png16() -> Callable[[Path, NDArray[np.uint16]], Path]:
     """Write (H, W, 1-4) uint16 as a PNG of 16 bits per channel, in the seven passes of Adam7 if asked to."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +137,37 @@ def test_transparency_of_palettes_and_of_single_values_becomes_alpha(tmp_path: P
         photo = decode(tmp_path / f"{name}.png")
         assert photo.alpha is not None
         assert photo.alpha.tolist() == [[opaque, 0]], name
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_the_transparent_level_of_a_png_counts_in_its_own_depth(tmp_path: Path, depth: int) -> None:
+    levels = [0, 1, 2**depth - 1, 0, 1, 0, 0, 1]
+    row = int("".join(f"{level:0{depth}b}" for level in levels), 2).to_bytes(depth, "big")
+    data = b"\x89PNG\r\n\x1a\n"
+    for name, body in (
+        (b"IHDR", struct.pack(">IIBBBBB", 8, 1, depth, 0, 0, 0, 0)),
+        (b"tRNS", struct.pack(">H", 1)),
+        (b"IDAT", zlib.compress(b"\0" + row)),
+        (b"IEND", b""),
+    ):
+        data += struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+    (tmp_path / "a.png").write_bytes(data)
+    photo = decode(tmp_path / "a.png")
+    assert photo.pixels[0, :, 0].tolist() == [level * 255 // (2**depth - 1) for level in levels]
+    assert photo.alpha is not None
+    assert photo.alpha[0].tolist() == [0 if level == 1 else 255 for level in levels]
+
+
+def test_a_profile_beyond_a_mebibyte_is_read_again(tmp_path: Path, display_p3: bytes) -> None:
+    profile = display_p3 + bytes(1_500_000)
+    profile = len(profile).to_bytes(4, "big") + profile[4:]
+    Image.new("RGB", (4, 4), (200, 100, 100)).save(tmp_path / "a.jpg", icc_profile=profile)
+    photo = decode(tmp_path / "a.jpg")
+    for number in range(2):
+        path = tmp_path / f"{number}.png"
+        path.write_bytes(encode(photo, file_format=FileFormat.PNG))
+        photo = decode(path)
+        assert photo.icc_profile == profile and photo.notes == ()
 
 
 @pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png", "a.tiff", "a.avif"])
