@@ -10,6 +10,7 @@ from PIL import Image
 _LOSSLESS_FORMATS = frozenset({"PNG", "BMP", "DIB", "GIF", "PPM", "TGA", "PCX", "SGI", "QOI", "ICO"})
 _LOSSY_IN_TIFF = frozenset({"jpeg", "tiff_jpeg", "webp"})
 _TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_MAX_META_BYTES = 16 * 2**20
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
 
 
@@ -49,15 +50,29 @@ def is_lossless(pillow_format: str, compression: str, path: Path) -> bool:
     return pillow_format in _LOSSLESS_FORMATS
 
 
-def stated_depth(image: Image.Image, head: bytes) -> int:
+def meta_box(path: Path) -> bytes:
+    """Return the `meta` box of an AVIF or HEIC (ISO/IEC 14496-12), where properties are; none elsewhere."""
+    with path.open("rb") as file:
+        while len(header := file.read(8)) == 8:
+            size, name = struct.unpack(">I4s", header)
+            if size < 8 or not name.isalnum():  # also sizes of 64 bits and "to the end": that is media data
+                break
+            if name == b"meta":
+                return file.read(min(size - 8, _MAX_META_BYTES))
+            file.seek(size - 8, 1)
+    return b""
+
+
+def stated_depth(image: Image.Image, meta: bytes) -> int:
     """Return the bits per sample of an AVIF or HEIC, which Pillow hands out as 8; 8 for other kinds."""
     if image.format not in ("AVIF", "HEIF"):
         return 8
-    start = head.find(b"pixi")  # PixelInformationProperty, ISO/IEC 23008-12: version, count, bits of each
-    if start < 0 or len(head) < start + 10:
-        return 8
-    count = head[start + 8]
-    return max(head[start + 9 : start + 9 + count], default=8)
+    depth = int(image.info.get("bit_depth", 8))  # of HEIC
+    start = meta.find(b"pixi")  # PixelInformationProperty, ISO/IEC 23008-12: version, count, bits of each
+    if start < 0 or len(meta) < start + 10:
+        return depth
+    count = meta[start + 8]
+    return max(depth, *meta[start + 9 : start + 9 + count])
 
 
 def _webp_is_lossless(path: Path) -> bool:

@@ -12,7 +12,7 @@ from PIL import Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 from facesr_cli.errors import UnreadablePhotoError
 from facesr_cli.photo import deep, heif
 from facesr_cli.photo.colours import Colours, colours_of_image, colours_of_samples, transparent_level
-from facesr_cli.photo.containers import first_bytes, is_lossless, is_tiff, stated_depth
+from facesr_cli.photo.containers import first_bytes, is_lossless, is_tiff, meta_box, stated_depth
 from facesr_cli.photo.faults import check_is_file, unreadable
 from facesr_cli.photo.metadata import Metadata, read_metadata
 from facesr_cli.photo.photograph import Photo
@@ -21,13 +21,13 @@ from facesr_cli.photo.photograph import Photo
 for _library in ("PIL", "tifffile"):
     logging.getLogger(_library).addHandler(logging.NullHandler())
 
-# Of one chunk, where Pillow's 1 MiB is less than a large profile, and than what `encode` writes. The texts of a
-# whole file stay below Pillow's 64 MiB.
+# Of one chunk, where Pillow's 1 MiB is less than a large profile, and than what `encode` writes. The texts of
+# a whole file stay below Pillow's 64 MiB.
 PngImagePlugin.MAX_TEXT_CHUNK = 64 * 2**20
 
 _WITHOUT_RANGE = ("I", "F")
 _WITHOUT_CONVERSION = ("LAB", "HSV")
-_PROFILE_TAG, _XMP_TAG, _IPTC_TAG = 34675, 700, 33723  # of TIFF
+_XMP_TAG, _IPTC_TAG = 700, 33723  # of TIFF
 
 
 def decode(path: Path) -> Photo:
@@ -49,12 +49,14 @@ def decode(path: Path) -> Photo:
     try:
         heif.prepare(path)
         try:
-            with Image.open(path) as image:
+            with _opened(path) as image:
                 return _read(path, image)
         except UnidentifiedImageError:
-            samples = deep.read_with_tifffile(path) if is_tiff(path) else None
-            if samples is None:
+            if not is_tiff(path):
                 raise
+            samples = deep.read_with_tifffile(path)
+            if samples is None:
+                raise deep.unsupported(path) from None
             return _read_samples(path, samples)
     except UnreadablePhotoError:
         raise
@@ -71,17 +73,25 @@ def header_size(path: Path) -> tuple[int, int]:
     try:
         heif.prepare(path)
         try:
-            with Image.open(path) as image:
+            with _opened(path) as image:
                 return image.size
         except UnidentifiedImageError:
-            size = deep.size_with_tifffile(path) if is_tiff(path) else None
-            if size is None:
+            if not is_tiff(path):
                 raise
+            size = deep.size_with_tifffile(path)
+            if size is None:
+                raise deep.unsupported(path) from None
             return size
     except UnreadablePhotoError:
         raise
     except Exception as error:  # the same boundary as in `decode`
         raise unreadable(path, error) from error
+
+
+def _opened(path: Path) -> ImageFile.ImageFile:
+    if first_bytes(path, 4) == b"MM\0+":  # BigTIFF, big-endian: Pillow takes its offsets for 32 bits
+        raise UnidentifiedImageError(f"cannot identify image file {path}")
+    return Image.open(path)
 
 
 def _read(path: Path, image: ImageFile.ImageFile) -> Photo:
@@ -109,11 +119,11 @@ def _read_samples(path: Path, samples: deep.Deep) -> Photo:
     stand_in = Image.new("L", (1, 1))
     stand_in.info["exif"] = b"Exif\0\0" + path.read_bytes()
     tags = stand_in.getexif()
-    profile = tags.get(_PROFILE_TAG) or None
     stand_in.info["xmp"] = tags.get(_XMP_TAG)
     stand_in.info["photoshop"] = {0x0404: tags.get(_IPTC_TAG)}
-    colours = colours_of_samples(samples, profile if isinstance(profile, bytes) else None)
-    return _photo(colours, read_metadata(stand_in), file_format="TIFF", lossless=True, notes=[])
+    colours = colours_of_samples(samples, samples.icc_profile)
+    notes = _pages_note(samples.pages)
+    return _photo(colours, read_metadata(stand_in), file_format="TIFF", lossless=True, notes=notes)
 
 
 def _colours(path: Path, image: Image.Image, profile: bytes | None) -> Colours:
@@ -166,10 +176,14 @@ def _upright(array: Any, orientation: int) -> Any:
 
 def _frame_notes(image: Image.Image) -> list[str]:
     frames = getattr(image, "n_frames", 1)
-    notes = [f"first picture of {frames}, the others are not kept"] if frames > 1 else []
+    notes = _pages_note(frames)
     if image.info.get("depth_images") or image.info.get("aux"):  # of HEIC
         notes.append("depth and HDR gain pictures are not kept")
     return notes
+
+
+def _pages_note(count: int) -> list[str]:
+    return [f"first picture of {count}, the others are not kept"] if count > 1 else []
 
 
 def _depth_notes(path: Path, image: ImageFile.ImageFile) -> list[str]:
@@ -177,5 +191,5 @@ def _depth_notes(path: Path, image: ImageFile.ImageFile) -> list[str]:
         return []
     if deep.is_reduced(image):
         return [f"16-bit {image.mode} is reduced to 8 bits"]
-    depth = stated_depth(image, first_bytes(path, 16_384))
+    depth = stated_depth(image, meta_box(path))
     return [f"{depth} bits per sample are reduced to 8"] if depth > 8 else []

@@ -19,11 +19,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from facesr_cli.errors import UnreadablePhotoError
+from facesr_cli.photo.photograph import Samples
 
 GREY_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
 """Pillow's modes for grey of up to 16 bits."""
 
-_BITS_PER_SAMPLE, _PHOTOMETRIC, _PLANAR = 258, 262, 284  # TIFF 6.0
+# TIFF 6.0
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _PLANAR, _SAMPLE_FORMAT, _SUBSAMPLING = 258, 262, 284, 339, 530
+_PROFILE = 34675  # ICC.1:2022, B.4
 # The raw mode that fetches the other byte of each sample. "N" is the byte order of this machine; swapping is
 # its own inverse, so which of the two comes out as "high" is settled by the raw mode that Pillow chose.
 _OTHER_BYTE = {"16B": "16L", "16L": "16B"}
@@ -32,10 +35,15 @@ _OTHER_BYTE = {"16B": "16L", "16L": "16B"}
 class Deep(NamedTuple):
     """16-bit samples of a file as it stores them."""
 
-    samples: NDArray[np.uint16]
-    """(H, W, C): C is 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha; not premultiplied."""
+    samples: Samples
+    """(H, W, C): C is 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha; not premultiplied. uint8 only from
+    `read_with_tifffile`."""
     transparent: tuple[int, ...] | None
     """The one colour that counts as transparent (PNG tRNS), as many numbers as colour channels."""
+    pages: int = 1
+    """Pictures in the file, this one included; only from `read_with_tifffile`."""
+    icc_profile: bytes | None = None
+    """Only from `read_with_tifffile`."""
 
 
 def read_deep(path: Path, image: ImageFile.ImageFile) -> Deep | None:
@@ -44,9 +52,11 @@ def read_deep(path: Path, image: ImageFile.ImageFile) -> Deep | None:
     The EXIF orientation is not applied, except that Pillow does it for TIFF, as in `image` itself.
 
     Raises:
-        UnreadablePhotoError: `unsupported-mode` for layouts of 16-bit TIFF that cannot be read.
+        UnreadablePhotoError: `unsupported-mode` for layouts of TIFF that cannot be read.
         Exception: What Pillow raises for damaged files.
     """
+    if _is_misread(image):
+        raise unsupported(path)
     if image.mode in GREY_MODES:
         return _grey(image)
     if not image.tile or _highest_depth(image) <= 8:
@@ -54,7 +64,7 @@ def read_deep(path: Path, image: ImageFile.ImageFile) -> Deep | None:
     if _tag(image, _PLANAR) == 2:
         planes = read_with_tifffile(path)
         if planes is None:
-            raise _unsupported(path)
+            raise unsupported(path)
         return planes
     raw_mode = _raw_mode(image.tile[0].args)
     if raw_mode == "LA;16B":
@@ -86,20 +96,26 @@ def is_reduced(image: ImageFile.ImageFile) -> bool:
 
 
 def read_with_tifffile(path: Path) -> Deep | None:
-    """Read the first page of a TIFF of 16-bit grey or RGB, with or without alpha, in planes or not.
+    """Read the first page of a TIFF of grey or RGB of 8 or 16 bits, with or without alpha, in planes or not.
 
-    Returns None for everything else, also where a codec is missing.
+    Returns None for everything else, also where a codec is missing. Raises what tifffile does for damage.
     """
     import tifffile
 
     with tifffile.TiffFile(path) as file:
         page: Any = file.pages[0]
-        if page.dtype != np.uint16 or page.photometric not in (0, 1, 2) or page.imagedepth != 1:
+        if not _is_known(page) or page.photometric not in (0, 1, 2) or page.imagedepth != 1:
             return None
         limit = Image.MAX_IMAGE_PIXELS
         if limit is not None and page.imagewidth * page.imagelength > 2 * limit:
             raise Image.DecompressionBombError(f"{page.imagewidth}x{page.imagelength} pixels")
-        samples = np.asarray(page.asarray())
+        try:
+            samples = np.asarray(page.asarray())
+        except ValueError as error:
+            if "imagecodecs" in str(error):  # tifffile has no class of its own for a codec that is missing
+                return None
+            raise
+        pages, profile = len(file.pages), page.tags.valueof(_PROFILE)
         planar = page.planarconfig == 2 and samples.ndim == 3
         inverted, extra = page.photometric == 0, tuple(page.extrasamples)
     if samples.ndim == 2:
@@ -107,19 +123,40 @@ def read_with_tifffile(path: Path) -> Deep | None:
     elif planar:
         samples = np.moveaxis(samples, 0, 2)
     colours = 3 if samples.shape[2] >= 3 else 1
-    kept: NDArray[np.uint16] = np.array(samples[:, :, : colours + bool(extra)], dtype=np.uint16)
+    has_alpha = extra[:1] in ((1,), (2,))  # ExtraSamples 0 is anything
+    # Native byte order, and no longer a view of what else is there.
+    kept: Any = samples[:, :, : colours + has_alpha].astype(f"u{samples.dtype.itemsize}")
     if inverted:
-        kept[:, :, 0] = 65535 - kept[:, :, 0]
-    return Deep(_straight(kept) if extra[:1] == (1,) else kept, None)
+        kept[:, :, 0] = np.iinfo(kept.dtype).max - kept[:, :, 0]
+    return Deep(
+        _straight(kept) if extra[:1] == (1,) else kept,
+        None,
+        pages,
+        profile if isinstance(profile, bytes) else None,
+    )
 
 
 def size_with_tifffile(path: Path) -> tuple[int, int] | None:
-    """Return (width, height) of a TIFF for which `read_with_tifffile` has a way; None otherwise."""
+    """Return (width, height) of a TIFF for which `read_with_tifffile` may have a way; None otherwise."""
     import tifffile
 
     with tifffile.TiffFile(path) as file:
         page: Any = file.pages[0]
-        return (page.imagewidth, page.imagelength) if page.dtype == np.uint16 else None
+        return (page.imagewidth, page.imagelength) if _is_known(page) else None
+
+
+def _is_known(page: Any) -> bool:
+    return page.dtype in (np.uint8, np.uint16) and page.bitspersample == 8 * page.dtype.itemsize
+
+
+def _is_misread(image: ImageFile.ImageFile) -> bool:
+    """Whether Pillow opens a TIFF whose samples it takes for others: signed, or with halved chroma."""
+    formats = _tag(image, _SAMPLE_FORMAT)
+    if 2 in (formats if isinstance(formats, tuple) else (formats,)) and image.mode == "L":
+        return True
+    # Section 21 of TIFF 6.0; libtiff spreads chroma for compressed data, Pillow's own decoder does not.
+    halved = _tag(image, _PHOTOMETRIC) == 6 and _tag(image, _SUBSAMPLING) not in ((1, 1), [1, 1])
+    return halved and image.info.get("compression") == "raw"
 
 
 def _grey(image: ImageFile.ImageFile) -> Deep:
@@ -140,11 +177,13 @@ def _joined(high: NDArray[Any], low: NDArray[Any]) -> NDArray[np.uint16]:
     return samples
 
 
-def _straight(samples: NDArray[np.uint16]) -> NDArray[np.uint16]:
+def _straight(samples: NDArray[Any]) -> NDArray[Any]:
     """Undo premultiplied alpha, the last channel."""
+    highest = np.iinfo(samples.dtype).max
     alpha = samples[:, :, -1:].astype(np.uint32)
-    colour = (samples[:, :, :-1].astype(np.uint32) * 65535 + alpha // 2) // np.maximum(alpha, 1)
-    return np.concatenate([np.minimum(colour, 65535).astype(np.uint16), samples[:, :, -1:]], axis=2)
+    colour = (samples[:, :, :-1].astype(np.uint32) * highest + alpha // 2) // np.maximum(alpha, 1)
+    straight = np.minimum(colour, highest).astype(samples.dtype)
+    return np.concatenate([straight, samples[:, :, -1:]], axis=2)
 
 
 def _highest_depth(image: ImageFile.ImageFile) -> int:
@@ -177,9 +216,10 @@ def _swapped(raw_mode: str) -> str:
     return f"{colours};{_OTHER_BYTE[depth]}"
 
 
-def _unsupported(path: Path) -> UnreadablePhotoError:
-    """Return the error for 16-bit samples in an order or a compression that nothing here reads."""
+def unsupported(path: Path) -> UnreadablePhotoError:
+    """Return the error for samples of a kind, an order or a compression that nothing here reads."""
     return UnreadablePhotoError(
         "unsupported-mode",
-        f"{path}: is a TIFF whose layout is not supported. Save it with interleaved RGB or grey samples.",
+        f"{path}: is a TIFF whose layout is not supported. Save it as RGB or grey of 8 or 16 bits, "
+        "unsigned, interleaved.",
     )

@@ -83,3 +83,15 @@ def test_without_the_package_the_failure_names_the_extra(
         assert caught.value.reason == "missing-extra"
     with pytest.raises(WriteFailedError, match=r"facesr-cli\[heif\]"):
         encode(Photo(pixels=_ramp(), format="PNG"), file_format=FileFormat.HEIF)
+
+
+def test_ten_bits_are_said_whatever_stands_before_them(tmp_path: Path, display_p3: bytes) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    profile = display_p3 + bytes(20_000)
+    profile = len(profile).to_bytes(4, "big") + profile[4:]
+    deep = pillow_heif.from_bytes("RGB;16", (96, 64), (_ramp().astype(np.uint16) * 257).tobytes())
+    deep.info["icc_profile"] = profile
+    deep.save(tmp_path / "a.heic", quality=90)
+    photo = decode(tmp_path / "a.heic")
+    assert photo.icc_profile == profile
+    assert photo.notes == ("10 bits per sample are reduced to 8",)
