@@ -38,7 +38,7 @@ def colours_of_image(image: Image.Image, profile: bytes | None) -> Colours:
 
 
 def colours_of_samples(deep: Deep, profile: bytes | None) -> Colours:
-    """Bring 16-bit samples to RGB in sRGB, without going through 8 bits."""
+    """Bring samples to RGB in sRGB; those of 16 bits do not go through 8."""
     colours = 3 if deep.samples.shape[2] >= 3 else 1
     alpha: Any = None
     if deep.samples.shape[2] > colours:
@@ -48,7 +48,8 @@ def colours_of_samples(deep: Deep, profile: bytes | None) -> Colours:
         alpha = np.where(same, 0, 65535).astype(np.uint16)
     if colours == 1:
         return _grey(deep.samples[:, :, 0], alpha, profile)
-    return _rgb(np.ascontiguousarray(deep.samples[:, :, :3]), alpha, profile)
+    opaque: Any = np.ascontiguousarray(deep.samples[:, :, :3])
+    return _rgb(opaque, alpha, profile)
 
 
 def transparent_level(image: ImageFile.ImageFile) -> int | None:

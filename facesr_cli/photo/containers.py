@@ -71,8 +71,8 @@ def stated_depth(image: Image.Image, meta: bytes) -> int:
     start = meta.find(b"pixi")  # PixelInformationProperty, ISO/IEC 23008-12: version, count, bits of each
     if start < 0 or len(meta) < start + 10:
         return depth
-    count = meta[start + 8]
-    return max(depth, *meta[start + 9 : start + 9 + count])
+    bits = meta[start + 9 : start + 9 + meta[start + 8]]
+    return max(depth, max(bits, default=8))
 
 
 def _webp_is_lossless(path: Path) -> bool:

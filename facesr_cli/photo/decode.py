@@ -16,6 +16,7 @@ from facesr_cli.photo.containers import first_bytes, is_lossless, is_tiff, meta_
 from facesr_cli.photo.faults import check_is_file, unreadable
 from facesr_cli.photo.metadata import Metadata, read_metadata
 from facesr_cli.photo.photograph import Photo
+from facesr_cli.photo.stated import stated_colours
 
 # Both log what `decode` either survives or reports by name; unheard, it would go to stderr.
 for _library in ("PIL", "tifffile"):
@@ -99,6 +100,9 @@ def _read(path: Path, image: ImageFile.ImageFile) -> Photo:
     notes = _frame_notes(image)
     compression = str(image.info.get("compression", ""))
     profile = image.info.get("icc_profile") or None
+    if profile is None:
+        profile, stated = stated_colours(path, image)
+        notes += stated
     samples = deep.read_deep(path, image)
     if samples is None:
         notes += _depth_notes(path, image)
