@@ -14,7 +14,7 @@ from facesr_cli.photo import deep, heif
 from facesr_cli.photo.colours import Colours, colours_of_image, colours_of_samples, transparent_level
 from facesr_cli.photo.containers import first_bytes, is_lossless, is_tiff, meta_box, stated_depth
 from facesr_cli.photo.faults import check_is_file, unreadable
-from facesr_cli.photo.metadata import Metadata, read_metadata
+from facesr_cli.photo.metadata import Metadata, read_metadata, read_tiff_metadata
 from facesr_cli.photo.photograph import Photo
 from facesr_cli.photo.stated import stated_colours
 
@@ -28,7 +28,6 @@ PngImagePlugin.MAX_TEXT_CHUNK = 64 * 2**20
 
 _WITHOUT_RANGE = ("I", "F")
 _WITHOUT_CONVERSION = ("LAB", "HSV")
-_XMP_TAG, _IPTC_TAG = 700, 33723  # of TIFF
 
 
 def decode(path: Path) -> Photo:
@@ -114,20 +113,16 @@ def _read(path: Path, image: ImageFile.ImageFile) -> Photo:
     else:
         colours = colours_of_samples(samples, profile)
     lossless = is_lossless(image.format or "", compression, path)
-    metadata = read_metadata(image)
+    metadata = read_metadata(image, path)
     return _photo(colours, metadata, file_format=image.format or "", lossless=lossless, notes=notes)
 
 
 def _read_samples(path: Path, samples: deep.Deep) -> Photo:
-    """Make a photo of a TIFF that Pillow does not open. Its tags are read as if they were EXIF."""
-    stand_in = Image.new("L", (1, 1))
-    stand_in.info["exif"] = b"Exif\0\0" + path.read_bytes()
-    tags = stand_in.getexif()
-    stand_in.info["xmp"] = tags.get(_XMP_TAG)
-    stand_in.info["photoshop"] = {0x0404: tags.get(_IPTC_TAG)}
+    """Make a photo of a TIFF that Pillow does not open."""
+    metadata = read_tiff_metadata(path)
     colours = colours_of_samples(samples, samples.icc_profile)
     notes = _pages_note(samples.pages)
-    return _photo(colours, read_metadata(stand_in), file_format="TIFF", lossless=True, notes=notes)
+    return _photo(colours, metadata, file_format="TIFF", lossless=True, notes=notes)
 
 
 def _colours(path: Path, image: Image.Image, profile: bytes | None) -> Colours:
@@ -148,8 +143,6 @@ def _photo(
     colours: Colours, metadata: Metadata, *, file_format: str, lossless: bool, notes: list[str]
 ) -> Photo:
     turn = metadata.orientation
-    across, down = metadata.dpi or (None, None)
-    dpi = (down, across) if turn >= 5 else (across, down)  # 5-8 exchange the sides
     return Photo(
         pixels=_upright(colours.pixels, turn),
         alpha=None if colours.alpha is None else _upright(colours.alpha, turn),
@@ -161,7 +154,7 @@ def _photo(
         xmp=metadata.xmp,
         iptc=metadata.iptc,
         comments=metadata.comments,
-        dpi=None if dpi[0] is None or dpi[1] is None else (dpi[0], dpi[1]),
+        dpi=metadata.dpi,
         lossless=lossless,
         notes=(*notes, *metadata.notes, *colours.notes),
     )

@@ -132,7 +132,9 @@ def encode(
 
 def _encode(photo: Photo, file_format: FileFormat, quality: int | None, software: str | None) -> bytes:
     samples, profile = _samples(photo, file_format)
-    exif = exif_for_output(photo.exif, size=photo.size, software=software)
+    # For AVIF, Pillow takes the orientation out and lays EXIF out anew, with other types and texts.
+    orientation = file_format is not FileFormat.AVIF
+    exif = exif_for_output(photo.exif, size=photo.size, software=software, orientation=orientation)
     xmp = None if photo.xmp is None else packets.xmp_for_size(photo.xmp, photo.size)
     if file_format is FileFormat.TIFF:
         return tiff(samples, Extras(exif=exif, icc_profile=profile, xmp=xmp, iptc=photo.iptc, dpi=photo.dpi))

@@ -1,40 +1,116 @@
-"""XMP, IPTC, comments and resolution: where each kind of file keeps them, and in which wrapping."""
+"""XMP, IPTC and resolution: where each kind of file keeps them, and in which wrapping."""
 
 from __future__ import annotations
 
 import math
+import mmap
 import re
 import struct
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-_XMP_TAG, _IPTC_TAG = 700, 33723  # of TIFF: XMP specification part 3; IPTC-IIM as Photoshop registered it
-_LONG = 4  # TIFF type of 32-bit numbers
-_RESOLUTION_TAG = 282  # XResolution; without it Pillow gives 1 dpi
 _IPTC_RESOURCE = 0x0404  # of Photoshop's image resources
-_PNG_IPTC = (
-    "Raw profile type iptc"  # ImageMagick's convention, which exiftool shares; PNG has none of its own
-)
+_RAW_PROFILE = "raw profile type "  # keyword of ImageMagick for what PNG has no place for; exiftool shares it
+_PNG_IPTC = "Raw profile type iptc"
 _PNG_XMP = "XML:com.adobe.xmp"
+_JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/"
+# XMP specification part 3, 1.1.2: in a GIF the packet is no chain of sub-blocks; 1, 255, 254 and so on follow.
+_GIF_XMP, _GIF_XMP_END = b"\x21\xff\x0bXMP DataXMP", b"\x01\xff\xfe\xfd"
+_SAMSUNG_TRAILER, _SAMSUNG_VIDEO = b"SEFT", b"MotionPhoto_Data"  # as exiftool documents them
 
-_ORIENTATION_IN_XMP = re.compile(rb"""(tiff:Orientation(?:\s*=\s*["']|>\s*))[0-9]+""")
+# An attribute or an element, with the white space that XML allows.
+_VALUE = rb"""(?:\s*=\s*["']|\s*>)\s*)"""
+_ORIENTATION_IN_XMP = re.compile(rb"(tiff:Orientation" + _VALUE + rb"([0-9]+)")
 _SIZES_IN_XMP = tuple(
-    (axis, re.compile(rb"((?:" + names + rb""")(?:\s*=\s*["']|>\s*))[0-9]+"""))
-    for axis, names in ((0, b"tiff:ImageWidth|exif:PixelXDimension"), (1, b"tiff:ImageLength"))
-) + ((1, re.compile(rb"""(exif:PixelYDimension(?:\s*=\s*["']|>\s*))[0-9]+""")),)
-_THUMBNAILS_IN_XMP = re.compile(rb"<(xmp|xap):Thumbnails>.*?</\1:Thumbnails>", re.DOTALL)
+    (axis, re.compile(rb"((?:" + names + rb")" + _VALUE + rb"[0-9]+"))
+    for axis, names in (
+        (0, b"tiff:ImageWidth|exif:PixelXDimension"),
+        (1, b"tiff:ImageLength|exif:PixelYDimension"),
+    )
+)
+_VIDEO_IN_XMP = re.compile(rb"(Camera:(?:MotionPhoto|MicroVideo)" + _VALUE + rb"1\b")
+_THUMBNAILS_IN_XMP = re.compile(rb"<(/?)(?:xmp|xap):Thumbnails>")
 
 
-def read_xmp(image: Image.Image) -> bytes | None:
-    """Return the packet of a loaded image with Orientation 1 and without pictures of the old size."""
-    packet = image.info.get("xmp") or image.info.get(_PNG_XMP)
+def raw_profiles(image: Image.Image, notes: list[str]) -> dict[str, bytes]:
+    """Return the blocks that a PNG wraps as hexadecimal text, by their names in lower case.
+
+    A text that is no such block is said in `notes`.
+    """
+    found: dict[str, bytes] = {}
+    for key, text in image.info.items():
+        name = key.lower() if isinstance(key, str) else ""
+        if not name.startswith(_RAW_PROFILE) or not isinstance(text, str):
+            continue
+        try:
+            found[name.removeprefix(_RAW_PROFILE)] = bytes.fromhex("".join(text.split("\n")[3:]))
+        except ValueError:
+            notes.append(f"{key!r} is damaged and not kept")
+    return found
+
+
+def exif_block(image: Image.Image, raw: dict[str, bytes]) -> bytes:
+    """Return the EXIF of an image that is no TIFF; empty where it has none."""
+    block = image.info.get("exif") or raw.get("exif") or raw.get("app1", b"")
+    return block if isinstance(block, bytes) and not block.startswith(_JPEG_XMP) else b""
+
+
+def find_xmp(image: Image.Image, path: Path, raw: dict[str, bytes]) -> bytes | None:
+    """Return the packet of an image that is no TIFF as it is stored; text becomes UTF-8."""
+    packet: Any = image.info.get("xmp") or image.info.get(_PNG_XMP) or raw.get("xmp")
+    if not packet and raw.get("app1", b"").startswith(_JPEG_XMP):
+        packet = raw["app1"][len(_JPEG_XMP) :]
+    if not packet and image.format == "GIF":
+        packet = _between(path, _GIF_XMP, _GIF_XMP_END)
     if isinstance(packet, str):
         packet = packet.encode("utf-8", "replace")
+    return packet if isinstance(packet, bytes) else None
+
+
+def as_utf8(packet: Any) -> bytes | None:
+    """Return a packet in UTF-8, from UTF-8, UTF-16 or UTF-32; None where it is blank."""
     if not isinstance(packet, bytes) or not packet.strip(b"\0 \r\n\t"):
         return None
-    return _THUMBNAILS_IN_XMP.sub(b"", _ORIENTATION_IN_XMP.sub(rb"\g<1>1", packet.rstrip(b"\0")))
+    for mark, encoding in (
+        (b"\xff\xfe\0\0", "utf-32"),
+        (b"\0\0\xfe\xff", "utf-32"),
+        (b"<\0\0\0", "utf-32-le"),
+        (b"\0\0\0<", "utf-32-be"),
+        (b"\xff\xfe", "utf-16"),
+        (b"\xfe\xff", "utf-16"),
+        (b"<\0", "utf-16-le"),
+        (b"\0<", "utf-16-be"),
+    ):
+        if packet.startswith(mark):
+            return packet.decode(encoding, "replace").rstrip("\0").encode("utf-8", "replace")
+    return packet.rstrip(b"\0")
+
+
+def orientation_of_xmp(packet: bytes | None) -> int | None:
+    """Return the number that a packet in UTF-8 states, not yet checked; None where there is none."""
+    match = None if packet is None else _ORIENTATION_IN_XMP.search(packet)
+    return None if match is None else int(match[2][:9])
+
+
+def upright_xmp(packet: bytes | None) -> bytes | None:
+    """Return a packet in UTF-8 with Orientation 1, without pictures of the old size and without a video."""
+    if packet is None:
+        return None
+    packet = _VIDEO_IN_XMP.sub(rb"\g<1>0", _ORIENTATION_IN_XMP.sub(rb"\g<1>1", packet))
+    return _without_thumbnails(packet)
+
+
+def has_video(image: Image.Image, path: Path, xmp: bytes | None) -> bool:
+    """Return whether a JPEG is a motion photo: with a film behind the picture, which Pillow passes over."""
+    if image.format not in ("JPEG", "MPO"):
+        return False
+    if xmp is not None and _VIDEO_IN_XMP.search(xmp):
+        return True
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content[-4:] == _SAMSUNG_TRAILER and content.find(_SAMSUNG_VIDEO) >= 0
 
 
 def xmp_for_size(packet: bytes, size: tuple[int, int]) -> bytes:
@@ -49,18 +125,48 @@ def has_extended_xmp(image: Image.Image) -> bool:
     return any(content.startswith(_EXTENDED_XMP) for _, content in getattr(image, "applist", ()))
 
 
-def read_iptc(image: Image.Image) -> bytes | None:
-    """Return the IPTC-IIM records of a loaded image, without a wrapper."""
-    found: Any = None
+def find_iptc(image: Image.Image, raw: dict[str, bytes]) -> bytes | None:
+    """Return the IPTC-IIM records of an image that is no TIFF, without a wrapper.
+
+    Raises:
+        ValueError: They are wrapped in something damaged.
+    """
     resources = image.info.get("photoshop")
-    if isinstance(resources, dict):
-        found = resources.get(_IPTC_RESOURCE)
-    tags: Any = getattr(image, "tag_v2", {})
-    if not found and _IPTC_TAG in tags:
-        found = _iptc_as_numbers(image) if tags.tagtype[_IPTC_TAG] == _LONG else tags[_IPTC_TAG]
-    if not found and isinstance(image.info.get(_PNG_IPTC), str):
-        found = _unwrapped_png(image.info[_PNG_IPTC])
-    return found if isinstance(found, bytes) and found else None
+    found = resources.get(_IPTC_RESOURCE) if isinstance(resources, dict) else None
+    if isinstance(found, bytes) and found:
+        return found
+    for name in ("iptc", "8bim"):
+        content = raw.get(name, b"")
+        if content[:1] == b"\x1c":  # 28, with which every record begins
+            return content
+        if found := iptc_of_resources(content.removeprefix(b"Photoshop 3.0\0")):
+            return found
+    return None
+
+
+def iptc_of_resources(content: bytes) -> bytes | None:
+    """Return the IPTC-IIM records in a block of Photoshop's image resources; None where it holds none.
+
+    Raises:
+        ValueError: The block is damaged in front of them.
+    """
+    start = 0
+    while start + 12 <= len(content):
+        # Signature, number, name with its length in front, padded to even; size; data, padded to even.
+        if content[start : start + 4] != b"8BIM":
+            raise ValueError("no image resource")
+        (number,) = struct.unpack_from(">H", content, start + 4)
+        name_bytes = content[start + 6] + 1
+        start += 6 + name_bytes + name_bytes % 2
+        if start + 4 > len(content):
+            raise ValueError("image resources are cut short")
+        (size,) = struct.unpack_from(">I", content, start)
+        if start + 4 + size > len(content):
+            raise ValueError("image resources are cut short")
+        if number == _IPTC_RESOURCE:
+            return content[start + 4 : start + 4 + size] or None
+        start += 4 + size + size % 2
+    return None
 
 
 def iptc_for_jpeg(records: bytes) -> bytes:
@@ -78,30 +184,12 @@ def iptc_for_png(records: bytes) -> tuple[str, str]:
     return _PNG_IPTC, "\niptc\n" + f"{len(content):8d}\n" + "\n".join(lines) + "\n"
 
 
-def read_comments(image: Image.Image) -> tuple[tuple[str, str], ...]:
-    """Return (keyword, text) of PNG text chunks, or the comment of a JPEG or GIF, of a loaded image."""
-    texts: Any = getattr(image, "text", None) or {}
-    found = [
-        (str(key), str(text))
-        for key, text in texts.items()
-        if key != _PNG_XMP and not key.startswith("Raw profile type ")
-    ]
-    comment = image.info.get("comment")
-    if isinstance(comment, bytes):
-        comment = comment.decode("utf-8", "replace")
-    if not texts and isinstance(comment, str) and comment.strip("\0 "):
-        found.append(("Comment", comment))
-    return tuple(found)
-
-
 def read_dpi(image: Image.Image) -> tuple[float, float] | None:
-    """Return the pixels per inch that the container states.
+    """Return the pixels per inch that a container other than TIFF states.
 
     For JPEG only those of its JFIF segment: Pillow otherwise takes them from EXIF, which travels anyway.
     """
     if image.format in ("JPEG", "MPO") and image.info.get("jfif_unit") not in (1, 2):
-        return None
-    if image.format == "TIFF" and _RESOLUTION_TAG not in getattr(image, "tag_v2", {}):
         return None
     dpi = image.info.get("dpi")
     if not isinstance(dpi, tuple) or len(dpi) != 2:
@@ -110,36 +198,36 @@ def read_dpi(image: Image.Image) -> tuple[float, float] | None:
         across, down = float(dpi[0]), float(dpi[1])
     except (TypeError, ValueError, ZeroDivisionError):
         return None
+    return sensible_dpi(across, down)
+
+
+def sensible_dpi(across: float, down: float) -> tuple[float, float] | None:
+    """Return the two as they are, or None where they are nothing that a file can state."""
     sensible = all(math.isfinite(value) and 1 <= value <= 65_535 for value in (across, down))
     return (across, down) if sensible else None
 
 
-def _iptc_as_numbers(image: Any) -> bytes | None:
-    """Old editors declare the bytes as 32-bit numbers, of which Pillow would keep the first."""
-    import tifffile
+def _without_thumbnails(packet: bytes) -> bytes:
+    """In one pass: one expression for the whole takes quadratic time for beginnings without an end."""
+    kept, start, opened = [], 0, False
+    for match in _THUMBNAILS_IN_XMP.finditer(packet):
+        if opened == bool(match[1]):
+            if not opened:
+                kept.append(packet[start : match.start()])
+                start = match.start()
+            else:
+                start = match.end()
+            opened = not opened
+    return b"".join((*kept, packet[start:]))
 
-    with tifffile.TiffFile(image.filename) as file:
-        value = file.pages.first.tags.valueof(_IPTC_TAG)
-        if isinstance(value, bytes):
-            return value.rstrip(b"\0")
-        numbers = value if isinstance(value, tuple) else (value,)
-        return struct.pack(f"{file.byteorder}{len(numbers)}I", *numbers).rstrip(b"\0")
+
+def _between(path: Path, first: bytes, last: bytes) -> bytes | None:
+    content = path.read_bytes()
+    start = content.find(first)
+    end = content.find(last, start)
+    return content[start + len(first) : end] if 0 <= start < end else None
 
 
 def _photoshop_resource(records: bytes) -> bytes:
     header = b"8BIM" + struct.pack(">HHI", _IPTC_RESOURCE, 0, len(records))
     return header + records + b"\0" * (len(records) % 2)
-
-
-def _unwrapped_png(text: str) -> bytes | None:
-    try:
-        content = bytes.fromhex("".join(text.split("\n")[3:]))
-    except ValueError:
-        return None
-    head = b"8BIM" + struct.pack(">H", _IPTC_RESOURCE)
-    if not content.startswith(head):
-        return content if content[:1] == b"\x1c" else None  # 28, with which every record begins
-    name_length = content[6] + 1 + (content[6] + 1) % 2
-    start = 6 + name_length + 4
-    (size,) = struct.unpack(">I", content[start - 4 : start]) if len(content) >= start else (0,)
-    return content[start : start + size] or None
