@@ -17,7 +17,7 @@ _PNG_IPTC = "Raw profile type iptc"
 _PNG_XMP = "XML:com.adobe.xmp"
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/"
-# XMP specification part 3, 1.1.2: in a GIF the packet is no chain of sub-blocks; 1, 255, 254 and so on follow.
+# XMP specification part 3, 1.1.2: in a GIF the packet is no chain of sub-blocks; 1, 255, 254 and on follow.
 _GIF_XMP, _GIF_XMP_END = b"\x21\xff\x0bXMP DataXMP", b"\x01\xff\xfe\xfd"
 _SAMSUNG_TRAILER, _SAMSUNG_VIDEO = b"SEFT", b"MotionPhoto_Data"  # as exiftool documents them
 

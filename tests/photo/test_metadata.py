@@ -205,3 +205,138 @@ def test_extended_xmp_is_said_not_to_be_kept(tmp_path: Path) -> None:
     segment = b"\xff\xe1" + struct.pack(">H", len(content) + 2) + content
     Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", extra=segment)
     assert decode(tmp_path / "a.jpg").notes == ("extended XMP is not kept",)
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        "<x tiff:Orientation='6'/>",
+        '<x tiff:Orientation = "6"/>',
+        "<tiff:Orientation> 6 </tiff:Orientation>",
+        "<tiff:Orientation >6</tiff:Orientation >",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize("kind", ["jpg", "tif", "png"])
+def test_orientation_of_xmp_in_any_spelling(tmp_path: Path, packet: str, encoding: str, kind: str) -> None:
+    path = tmp_path / f"a.{kind}"
+    image, content = Image.new("RGB", (8, 4)), packet.encode(encoding)
+    if kind == "jpg":
+        image.save(path, xmp=content)
+    elif kind == "tif":
+        extra = [(700, 1, len(content), content, True)]
+        tifffile.imwrite(path, np.zeros((4, 8, 3), np.uint8), photometric="rgb", extratags=extra)
+    else:
+        chunks = PngImagePlugin.PngInfo()
+        chunks.add_itxt("XML:com.adobe.xmp", packet)  # PNG has UTF-8 only
+        image.save(path, pnginfo=chunks)
+    photo = decode(path)
+    assert photo.size == (4, 8)
+    assert (
+        photo.xmp is not None and photo.xmp.removeprefix(b"\xef\xbb\xbf") == packet.replace("6", "1").encode()
+    )
+
+
+def test_orientation_that_pillow_has_applied_is_not_applied_again(tmp_path: Path) -> None:
+    packet = b'<x tiff:Orientation="6"/>'
+    extra = [(700, 1, len(packet), packet, True)]
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 8, 3), np.uint8), photometric="rgb", extratags=extra)
+    photo = decode(tmp_path / "a.tif")
+    assert photo.size == (4, 8) and photo.xmp == b'<x tiff:Orientation="1"/>'
+
+
+def test_thumbnails_without_an_end_take_no_time(tmp_path: Path) -> None:
+    packet = b"<xmp:Thumbnails>" * 60_000
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_itxt("XML:com.adobe.xmp", packet.decode())
+    Image.new("RGB", (8, 4)).save(tmp_path / "a.png", pnginfo=chunks)
+    assert decode(tmp_path / "a.png").xmp == packet
+
+
+def _resources(records: bytes) -> bytes:
+    """Photoshop's: one that is of no interest, with a name of odd length, and the IPTC."""
+    other = b"8BIM\x03\xed\x02ab\0" + struct.pack(">I", 3) + b"abc\0"
+    return other + b"8BIM\x04\x04\0\0" + struct.pack(">I", len(records)) + records
+
+
+def _raw_profile(name: str, content: bytes) -> PngImagePlugin.PngInfo:
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_text(f"Raw profile type {name}", f"\n{name}\n{len(content):8d}\n{content.hex()}\n", zip=True)
+    return chunks
+
+
+def test_iptc_among_photoshop_resources(tmp_path: Path) -> None:
+    resources = _resources(_IPTC)
+    extra = [(34377, 7, len(resources), resources, True)]
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((8, 8, 3), np.uint8), photometric="rgb", extratags=extra)
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png", pnginfo=_raw_profile("8bim", resources))
+    for name in ("a.tif", "a.png"):
+        photo = decode(tmp_path / name)
+        assert (photo.iptc, photo.notes) == (_IPTC, ())
+
+
+def test_damaged_iptc_is_said(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png", pnginfo=_raw_profile("8bim", _resources(_IPTC)[:-20]))
+    assert decode(tmp_path / "a.png").notes == ("IPTC is damaged and not kept",)
+
+
+def test_exif_and_xmp_in_raw_profiles_of_a_png(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[271] = "A camera"
+    for name, content in (
+        ("exif", exif.tobytes()),
+        ("APP1", exif.tobytes()),
+        ("xmp", _XMP),
+        ("APP1", b"http://ns.adobe.com/xap/1.0/\0" + _XMP),
+    ):
+        Image.new("RGB", (8, 8)).save(tmp_path / "a.png", pnginfo=_raw_profile(name, content))
+        photo = decode(tmp_path / "a.png")
+        assert photo.notes == () and photo.comments == ()
+        if _XMP in content:
+            assert photo.xmp is not None and b'tiff:Orientation="1"' in photo.xmp
+        else:
+            assert photo.exif is not None and b"A camera" in photo.exif
+
+
+def test_xmp_of_a_gif(tmp_path: Path) -> None:
+    plain = io.BytesIO()
+    Image.new("P", (8, 8)).save(plain, "GIF")
+    data = plain.getvalue()
+    first = 13 + 3 * 2 ** ((data[10] & 7) + 1)  # behind the header and the global palette
+    trailer = b"\x01" + bytes(range(255, -1, -1)) + b"\0"
+    block = b"\x21\xff\x0bXMP DataXMP" + b"<x:xmpmeta/>" + trailer
+    (tmp_path / "a.gif").write_bytes(data[:first] + block + data[first:])
+    assert decode(tmp_path / "a.gif").xmp == b"<x:xmpmeta/>"
+
+
+def test_texts_with_one_keyword_are_all_kept(tmp_path: Path) -> None:
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_text("Comment", "first")
+    chunks.add_text("Comment", "second", zip=True)
+    chunks.add_itxt("Comment", "dritter ß", zip=True)
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png", pnginfo=chunks)
+    photo = decode(tmp_path / "a.png")
+    texts = (("Comment", "first"), ("Comment", "second"), ("Comment", "dritter ß"))
+    assert photo.comments == texts
+    (tmp_path / "b.png").write_bytes(encode(photo, file_format=FileFormat.PNG))
+    assert decode(tmp_path / "b.png").comments == texts
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_jpeg_comment_in_either_encoding(tmp_path: Path, encoding: str) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", comment="Grüße".encode(encoding))
+    photo = decode(tmp_path / "a.jpg")
+    assert photo.comments == (("Comment", "Grüße"),)
+    with Image.open(io.BytesIO(encode(photo, file_format=FileFormat.JPEG))) as image:
+        assert image.info["comment"] == "Grüße".encode()
+
+
+def test_video_of_a_motion_photo_is_said_not_to_be_kept(tmp_path: Path) -> None:
+    note = ("the video of a motion photo is not kept",)
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", xmp=b'<x GCamera:MotionPhoto="1"/>')
+    photo = decode(tmp_path / "a.jpg")
+    assert photo.notes == note and photo.xmp == b'<x GCamera:MotionPhoto="0"/>'
+    plain = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(plain, "JPEG")
+    (tmp_path / "b.jpg").write_bytes(plain.getvalue() + b"MotionPhoto_Data" + b"\0" * 99 + b"SEFT")
+    assert decode(tmp_path / "b.jpg").notes == note
