@@ -15,15 +15,15 @@ from typing import BinaryIO, Literal, NamedTuple, TypeAlias
 PREFIX = b"Exif\0\0"
 """In front of an EXIF block in JPEG, and by habit elsewhere."""
 
-BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED, SLONG, IFD = 1, 2, 3, 4, 5, 7, 9, 13
-"""Types of values, TIFF 6.0 section 2; IFD is of TIFF technical note 1."""
+BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED, SLONG, IFD, UTF8 = 1, 2, 3, 4, 5, 7, 9, 13, 129
+"""Types of values, TIFF 6.0 section 2; IFD is of TIFF technical note 1, UTF8 of EXIF 3.0."""
 
 CAMERA, GPS, INTEROPERABILITY = 0x8769, 0x8825, 0xA005
 """Tags that point to further directories."""
 
 _LONG8, _SLONG8, _IFD8 = 16, 17, 18
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8}
-_SIZES |= {_IFD8: 8, 129: 1}  # 129 is UTF-8 of EXIF 3.0
+_SIZES |= {_IFD8: 8, UTF8: 1}
 _CODES = {3: "H", 4: "I", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 _NARROWED = {_LONG8: LONG, _SLONG8: SLONG, _IFD8: IFD}
 _POINTERS = frozenset({CAMERA, GPS, INTEROPERABILITY})

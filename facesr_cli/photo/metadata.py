@@ -28,6 +28,7 @@ _STORAGE = frozenset(
 _LAYERS = frozenset((37724, 50255))  # ImageSourceData and annotations of Photoshop: pictures of the old size
 _GEOGRAPHY = frozenset((33550, 33922, 34264, 34735, 34736, 34737))  # GeoTIFF 1.0: places of single pixels
 _XMP, _IPTC, _RESOURCES, _PROFILE = 700, 33723, 34377, 34675
+_TEXTS = (tiff_tags.BYTE, tiff_tags.ASCII, tiff_tags.UNDEFINED, tiff_tags.UTF8)
 _PACKETS = frozenset((_XMP, _IPTC, _RESOURCES, _PROFILE))
 """What has a place of its own in other files, and in a TIFF in its directory."""
 _NOT_KEPT = _STORAGE | _LAYERS | _GEOGRAPHY
@@ -142,7 +143,8 @@ def exif_for_output(
         camera[_WIDTH], camera[_HEIGHT] = (tags.entry(tiff_tags.LONG, side) for side in size)
     if software is not None:
         former = tags.main.entries.get(_SOFTWARE)
-        text = _signed(software.encode(), b"" if former is None else former.data)
+        stood = former.data if former is not None and former.kind in _TEXTS else b""
+        text = _signed(software.encode(), stood)
         tags.main.entries[_SOFTWARE] = Entry(tiff_tags.ASCII, text + b"\0")
     if not orientation:
         tags.main.entries.pop(_ORIENTATION, None)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import math
-import mmap
 import re
 import struct
 from pathlib import Path
@@ -12,6 +12,8 @@ from typing import Any
 from PIL import Image
 
 _IPTC_RESOURCE = 0x0404  # of Photoshop's image resources
+# Those of Photoshop, ImageReady and others, as exiftool documents them.
+_RESOURCE_SIGNATURES = (b"8BIM", b"MeSa", b"AgHg", b"PHUT", b"DCSR")
 _RAW_PROFILE = "raw profile type "  # keyword of ImageMagick for what PNG has no place for; exiftool shares it
 _PNG_IPTC = "Raw profile type iptc"
 _PNG_XMP = "XML:com.adobe.xmp"
@@ -109,8 +111,11 @@ def has_video(image: Image.Image, path: Path, xmp: bytes | None) -> bool:
         return False
     if xmp is not None and _VIDEO_IN_XMP.search(xmp):
         return True
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return content[-4:] == _SAMSUNG_TRAILER and content.find(_SAMSUNG_VIDEO) >= 0
+    with path.open("rb") as file:
+        file.seek(-len(_SAMSUNG_TRAILER), io.SEEK_END)  # no photograph is shorter
+        if file.read() != _SAMSUNG_TRAILER:
+            return False
+    return _SAMSUNG_VIDEO in path.read_bytes()
 
 
 def xmp_for_size(packet: bytes, size: tuple[int, int]) -> bytes:
@@ -153,8 +158,10 @@ def iptc_of_resources(content: bytes) -> bytes | None:
     start = 0
     while start + 12 <= len(content):
         # Signature, number, name with its length in front, padded to even; size; data, padded to even.
-        if content[start : start + 4] != b"8BIM":
-            raise ValueError("no image resource")
+        if content[start : start + 4] not in _RESOURCE_SIGNATURES:
+            if content[start:].strip(b"\0"):
+                raise ValueError("no image resource")
+            return None  # padding
         (number,) = struct.unpack_from(">H", content, start + 4)
         name_bytes = content[start + 6] + 1
         start += 6 + name_bytes + name_bytes % 2

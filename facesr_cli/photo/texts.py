@@ -57,7 +57,8 @@ def _png_texts(path: Path) -> Iterator[tuple[str, str]]:
         room -= len(text)
         if room < 0:
             return
-        yield keyword.decode("latin-1"), text
+        if keyword:
+            yield keyword.decode("latin-1"), text
 
 
 def _inflated(content: bytes, most: int) -> bytes:

@@ -256,6 +256,7 @@ def test_thumbnails_without_an_end_take_no_time(tmp_path: Path) -> None:
 def _resources(records: bytes) -> bytes:
     """Photoshop's: one that is of no interest, with a name of odd length, and the IPTC."""
     other = b"8BIM\x03\xed\x02ab\0" + struct.pack(">I", 3) + b"abc\0"
+    other += b"MeSa\x1b\x58\0\0" + struct.pack(">I", 2) + b"ab"  # of ImageReady
     return other + b"8BIM\x04\x04\0\0" + struct.pack(">I", len(records)) + records
 
 
