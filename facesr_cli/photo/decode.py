@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from facesr_cli.photo.colours import Colours, colours_of_image, colours_of_sampl
 from facesr_cli.photo.containers import first_bytes, is_lossless, is_tiff, meta_box, stated_depth
 from facesr_cli.photo.faults import check_is_file, unreadable
 from facesr_cli.photo.metadata import Metadata, read_metadata, read_tiff_metadata
+from facesr_cli.photo.opening import opened
 from facesr_cli.photo.photograph import Photo
 from facesr_cli.photo.stated import stated_colours
 
@@ -88,10 +90,10 @@ def header_size(path: Path) -> tuple[int, int]:
         raise unreadable(path, error) from error
 
 
-def _opened(path: Path) -> ImageFile.ImageFile:
+def _opened(path: Path) -> contextlib.AbstractContextManager[ImageFile.ImageFile]:
     if first_bytes(path, 4) == b"MM\0+":  # BigTIFF, big-endian: Pillow takes its offsets for 32 bits
         raise UnidentifiedImageError(f"cannot identify image file {path}")
-    return Image.open(path)
+    return opened(path)
 
 
 def _read(path: Path, image: ImageFile.ImageFile) -> Photo:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from facesr_cli.errors import UnreadablePhotoError
+from facesr_cli.photo.opening import opened
 from facesr_cli.photo.photograph import Samples
 
 GREY_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
@@ -79,7 +80,7 @@ def read_deep(path: Path, image: ImageFile.ImageFile) -> Deep | None:
         raw_mode = raw_mode.replace("RGBa", "RGBA")
         image.tile = [tile._replace(args=_with_raw_mode(tile.args, raw_mode)) for tile in image.tile]
     high: NDArray[np.uint16] = np.asarray(image).astype(np.uint16)
-    with Image.open(path) as again:
+    with opened(path) as again:
         again.tile = [
             tile._replace(args=_with_raw_mode(tile.args, _swapped(raw_mode))) for tile in again.tile
         ]

@@ -278,7 +278,6 @@ def test_white_is_zero_with_alpha(tmp_path: Path, dtype: type) -> None:
     assert np.array_equal(photo.alpha, samples[:, :, 1])
 
 
-@pytest.mark.filterwarnings("ignore:Corrupt EXIF")  # Pillow, of the tags of big-endian BigTIFF
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("byte_order", ["<", ">"])
 @pytest.mark.parametrize("channels", [1, 3])
