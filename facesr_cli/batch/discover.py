@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fnmatch
 import os
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from facesr_cli.batch.wording import printable
 from facesr_cli.photo.formats import PHOTO_SUFFIXES
 
 _JUNK_NAMES = frozenset({"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "system volume information"})
@@ -36,7 +38,7 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocked:
-    """A directory that could not be listed: photographs may be in there, so it counts as a failure."""
+    """What could not be listed or looked at: photographs may be in there, so it counts as a failure."""
 
     path: Path
     reason: str
@@ -62,6 +64,24 @@ class Filter:
         return not self.include or any(_matches(relative, glob) for glob in self.include)
 
 
+class Locations:
+    """Where files really are: links on the way are resolved, a link in the file's own place is not.
+
+    Two links to one photograph are two photographs; two ways to one name are one.
+    """
+
+    def __init__(self) -> None:
+        self._directories: dict[str, str] = {}
+
+    def __call__(self, path: str | os.PathLike[str]) -> str:
+        """Return the one absolute path of the file `path`; `link/..` is the parent of the link's target."""
+        directory, name = os.path.split(os.fspath(path))
+        real = self._directories.get(directory)
+        if real is None:
+            real = self._directories[directory] = os.path.realpath(directory)
+        return os.path.join(real, name)
+
+
 def discover(
     inputs: tuple[Path, ...], chosen: Filter, outputs: frozenset[Path] = frozenset()
 ) -> Iterator[Found]:
@@ -73,6 +93,7 @@ def discover(
         outputs: Real paths of directories that this run writes to; they are never walked into.
     """
     seen: set[str] = set()
+    location_of = Locations()
     directories = tuple(os.path.realpath(path) for path in inputs if os.path.isdir(path))
     followed: set[str] = set()
     for root in inputs:
@@ -82,7 +103,7 @@ def discover(
             found = iter((Source(path=root, root=root, relative=Path(root.name)),))
         for item in found:
             if isinstance(item, Source):
-                location = os.path.abspath(item.path)
+                location = location_of(item.path)
                 if location in seen:
                     yield Ignored(path=item.path, reason="given-twice")
                     continue
@@ -104,36 +125,69 @@ def _walk(
         if current != root and Path(os.path.realpath(current)) in outputs:
             yield Ignored(path=current, reason="output-directory")
             continue
-        if current != root and current.is_symlink():
+        if current != root and os.path.islink(current):
             reason = _refused_link(current, inputs, followed)
             if reason is not None:
                 yield Ignored(path=current, reason=reason)
                 continue
         try:
-            names = sorted(os.listdir(current))
+            with os.scandir(current) as listed:
+                entries = sorted(listed, key=lambda entry: entry.name)
         except OSError as error:
-            message = f"{current}: the directory cannot be listed ({error.strerror}). Change its permissions."
-            yield Blocked(path=current, reason="no-permission", message=message)
+            yield _blocked(current, error, "the directory cannot be listed")
             continue
         below: list[Path] = []
-        for name in names:
-            path = current / name
+        for entry in entries:
+            path = current / entry.name
             relative = path.relative_to(root)
-            if _is_junk(name):
+            is_photograph = path.suffix.lower() in PHOTO_SUFFIXES
+            if _is_junk(entry.name):
                 yield Ignored(path=path, reason="hidden")
-            elif chosen.excludes(relative):
+                continue
+            if chosen.excludes(relative):
                 yield Ignored(path=path, reason="excluded")
-            elif os.path.isdir(path):
+                continue
+            try:
+                is_directory = _is_directory(entry)
+            except OSError as error:
+                if not is_photograph:  # those fail by name when they are opened
+                    yield _blocked(path, error, "cannot be looked at")
+                    continue
+                is_directory = False
+            if is_directory:
                 below.append(path)
-                if path.suffix.lower() in PHOTO_SUFFIXES:
+                if is_photograph:
                     yield Ignored(path=path, reason="is-a-directory")  # its contents are walked all the same
-            elif path.suffix.lower() not in PHOTO_SUFFIXES:
+            elif not is_photograph:
                 yield Ignored(path=path, reason="not-a-photograph")
             elif not chosen.includes(relative):
                 yield Ignored(path=path, reason="not-included")
             else:
                 yield Source(path=path, root=root, relative=relative)
         stack.extend(reversed(below))
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    """Return whether a directory, or a link to one, has this name; a link to nothing or to itself is none.
+
+    Raises:
+        OSError: The system does not say what is there.
+    """
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return False
+        raise
+
+
+def _blocked(path: Path, error: OSError, what: str) -> Blocked:
+    if isinstance(error, PermissionError):
+        reason, remedy = "no-permission", "Change its permissions."
+    else:
+        reason, remedy = "unreadable", "Mend it, or --exclude it."
+    message = f"{printable(path)}: {what} ({error.strerror}). {remedy}"
+    return Blocked(path=path, reason=reason, message=message)
 
 
 def _refused_link(link: Path, inputs: tuple[str, ...], followed: set[str]) -> str | None:

@@ -200,7 +200,7 @@ def _parse(line: bytes, path: Path) -> Entry | None:
     """Return the entry of a line; None for a torn one, whose photograph is then simply done again."""
     try:
         record: Any = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(record, dict):
         return None

@@ -100,16 +100,82 @@ def test_output_directories_are_not_walked(tmp_path):
 def test_a_directory_that_cannot_be_listed_is_a_failure(tmp_path, monkeypatch):
     _touch(tmp_path / "a.png")
     (tmp_path / "locked").mkdir()
-    real = os.listdir
+    real = os.scandir
 
     def refuse(path):
         if Path(path).name == "locked":
             raise PermissionError(13, "Permission denied")
         return real(path)
 
-    monkeypatch.setattr(os, "listdir", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
     (blocked,) = [item for item in discover((tmp_path,), Filter()) if isinstance(item, Blocked)]
     assert blocked.reason == "no-permission" and "locked" in blocked.message
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="no permissions, or root has them all")
+def test_directories_below_one_that_cannot_be_searched_are_failures(tmp_path):
+    _touch(tmp_path / "in" / "locked" / "sub" / "a.png")
+    _touch(tmp_path / "in" / "locked" / "notes.txt")
+    (tmp_path / "in" / "locked").chmod(0o744 & ~0o111)
+    try:
+        items = list(discover((tmp_path / "in",), Filter()))
+    finally:
+        (tmp_path / "in" / "locked").chmod(0o755)
+    assert [item.reason for item in items if isinstance(item, Blocked)] == ["no-permission"]
+
+
+def test_what_cannot_be_looked_at_is_a_failure(tmp_path, monkeypatch):
+    """As a link into a directory without permission, or any name on a disk that tells no kinds."""
+
+    class Entry:
+        def __init__(self, name, error):
+            self.name, self.error = name, error
+
+        def is_dir(self):
+            raise self.error
+
+    class Listed(list):
+        def __enter__(self):
+            return iter(self)
+
+        def __exit__(self, *_):
+            return None
+
+    denied, gone = PermissionError(13, "Permission denied"), FileNotFoundError(2, "No such file")
+    entries = Listed([Entry("sub", denied), Entry("a.png", denied), Entry("b", OSError(36, "Too long"))])
+    entries.append(Entry("vanished", gone))
+    monkeypatch.setattr(os, "scandir", lambda _path: entries)
+    items = list(discover((tmp_path,), Filter()))
+    assert [(type(item).__name__, item.path.name) for item in items] == [
+        ("Source", "a.png"),
+        ("Blocked", "b"),
+        ("Blocked", "sub"),
+        ("Ignored", "vanished"),
+    ]
+    assert [item.reason for item in items if isinstance(item, Blocked)] == ["unreadable", "no-permission"]
+
+
+@pytest.mark.skipif(not hasattr(os, "pathconf"), reason="a length of paths that cannot be told")
+def test_directories_beyond_the_longest_path_are_failures(tmp_path):
+    _touch(tmp_path / "in" / "a.png")
+    top = os.open(tmp_path / "in", os.O_RDONLY)
+    for _ in range(os.pathconf(tmp_path, "PC_PATH_MAX") // 200 + 1):
+        os.mkdir("d" * 200, dir_fd=top)
+        below = os.open("d" * 200, os.O_RDONLY, dir_fd=top)
+        os.close(top)
+        top = below
+    os.close(top)
+    items = list(discover((tmp_path / "in",), Filter()))
+    assert [item.reason for item in items if isinstance(item, Blocked)] == ["unreadable"]
+
+
+def test_a_link_and_two_dots_lead_to_another_photograph(tmp_path, monkeypatch):
+    near, far = _touch(tmp_path / "near" / "a.png"), _touch(tmp_path / "far" / "a.png")
+    (tmp_path / "far" / "d").mkdir()
+    (tmp_path / "near" / "link").symlink_to(tmp_path / "far" / "d")
+    monkeypatch.chdir(tmp_path / "near")
+    assert _found(Path("link/../a.png"), Path("a.png"))[0] == ["a.png", "a.png"]
+    assert _found(Path("link/../a.png"), far, near)[0] == ["a.png", "a.png"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names are text there")

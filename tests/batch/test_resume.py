@@ -189,7 +189,9 @@ def test_a_journal_of_a_newer_version_is_refused(run, album, out, tree):
 
 
 def test_nonsense_in_a_journal_only_costs_a_redo(run, album, out):
-    (out / JOURNAL_NAME).write_bytes(b'\xff\xfe\n[]\n{"version": 1}\nnull\n{"version": "x"}\n')
+    (out / JOURNAL_NAME).write_bytes(
+        b'\xff\xfe\n[]\n{"version": 1}\nnull\n{"version": "x"}\n' + b"[" * 200_000
+    )
     report = run(album)
     assert {reason for _status, reason in _statuses(report).values()} == {"exists-unknown"}
     assert run(album, existing="overwrite").count("done") == 5
