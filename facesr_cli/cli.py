@@ -14,9 +14,14 @@ from facesr_cli.commands.models import models
 from facesr_cli.commands.train import train
 from facesr_cli.commands.upscale import upscale
 from facesr_cli.errors import FacesrError
+from facesr_cli.streams import prepare_streams
 
 
 class _Group(click.Group):
+    def main(self, *args: Any, **options: Any) -> Any:
+        prepare_streams()
+        return super().main(*args, **options)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)

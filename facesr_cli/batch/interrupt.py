@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
+import sys
 import threading
 from types import FrameType, TracebackType
 from typing import Any
@@ -23,7 +25,8 @@ class Interrupt:
     the moment they arrive.
 
     Signal handlers belong to the main thread of a process; in any other thread the context does nothing and
-    the caller's own handling stays in force.
+    the caller's own handling stays in force. So does it where a signal is ignored, as shells
+    arrange it for `&`.
     """
 
     def __init__(self) -> None:
@@ -41,7 +44,8 @@ class Interrupt:
             self._watcher.start()
             self._descriptor = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
             for signum in _SIGNALS:
-                self._handlers[signum] = signal.signal(signum, _ignore)
+                if signal.getsignal(signum) is not signal.SIG_IGN:
+                    self._handlers[signum] = signal.signal(signum, _ignore)
         return self
 
     def __exit__(
@@ -60,13 +64,15 @@ class Interrupt:
     def _watch(self, reader: socket.socket) -> None:
         while received := reader.recv(64):
             for signum in received:
-                if signum in _SIGNALS:  # other signals with a handler arrive here too
+                if signum in self._handlers:  # other signals with a handler arrive here too
                     self._take(signum)
 
     def _take(self, signum: int) -> None:
         if self.signum is None:
             self.signum = signum
-            os.write(2, _FIRST)  # not through a stream, which may be in the middle of a line
+            if sys.__stderr__ is not None:  # else the number may belong to any file
+                with contextlib.suppress(OSError):  # its reader may have gone at the same Ctrl-C
+                    os.write(2, _FIRST)  # not through a stream, which may be in the middle of a line
             return
         abandon()
         os._exit(128 + signum)

@@ -59,16 +59,15 @@ def run_batch(
     begun_s = time.perf_counter()
     upscaler = upscaler_factory(settings)
     try:
-        with claim(lambda: make_plan(settings, upscaler.info)) as claimed:
+        with Interrupt() as interrupt, claim(lambda: make_plan(settings, upscaler.info)) as claimed:
             plan = claimed.plan
             facts = _facts(upscaler)
             shown.begin(_headline(facts, plan, claimed.unlocked), len(plan.todo))
-            with Interrupt() as interrupt:
-                course = _Course(plan, settings, interrupt, shown)
-                try:
-                    results, pipeline = _run(plan, settings, upscaler, course)
-                finally:
-                    shown.end()
+            course = _Course(plan, settings, interrupt, shown)
+            try:
+                results, pipeline = _run(plan, settings, upscaler, course)
+            finally:
+                shown.end()
         report = Report(
             facts=facts,
             files=(*plan.blocked, *_in_order(plan, results, course.ended_by or "provider-lost")),

@@ -113,9 +113,20 @@ def upscale(
         settings, upscaler_factory=_open_upscaler, progress=_progress(quiet=quiet, verbose=verbose)
     )
     _tell(report, quiet=quiet, verbose=verbose)
-    if as_json:
+    ctx.exit(_print_document(report) if as_json else report.exit_code)
+
+
+def _print_document(report: Report) -> int:
+    """Print the report on stdout; where that fails, a run that went well has failed after all."""
+    from facesr_cli.streams import discard_stdout
+
+    try:
         click.echo(report.to_json_text(), nl=False)
-    ctx.exit(report.exit_code)
+    except OSError as error:
+        discard_stdout()
+        click.echo(f"Error: the document cannot be written to stdout ({error.strerror}).", err=True)
+        return report.exit_code or 1
+    return report.exit_code
 
 
 def _open_upscaler(settings: Settings) -> Any:

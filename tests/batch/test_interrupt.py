@@ -12,6 +12,8 @@ import time
 import pytest
 from PIL import Image
 
+from facesr_cli.batch.agenda import make_plan
+
 # The network is slow enough to be interrupted, and says when its first photograph is through.
 _PROGRAM = """
 import hashlib, sys, time
@@ -81,6 +83,46 @@ def test_first_signal_ends_in_order_and_the_same_command_continues(root, signum)
     assert second.returncode == 0
     counts = json.loads((root / "report.json").read_text())["counts"]
     assert counts == {"done": 20 - statuses.count("done"), "skipped": statuses.count("done"), "failed": 0}
+
+
+def test_the_reader_of_stderr_may_go_with_the_first_signal_and_the_second_still_counts(root):
+    process = _start(root, 20)
+    assert process.stdout.readline() == "began\n"
+    process.stderr.close()
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)  # nothing says that the first one was taken
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=15) == 130
+    process.stdout.close()
+
+
+def test_a_signal_that_the_parent_ignores_stays_ignored(root):
+    for path in sorted((root / "in").iterdir())[3:]:
+        path.unlink()
+    process = subprocess.Popen(
+        ["sh", "-c", 'trap "" INT; exec "$@"', "sh", sys.executable, "-c", _PROGRAM, str(root), "0.3"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "began\n"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=100)
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_plan_is_made_leaves_a_report_too(run, root, monkeypatch, signum):
+    def interrupted(*arguments):
+        os.kill(os.getpid(), signum)
+        time.sleep(0.2)  # until the thread that reads signals has it
+        return make_plan(*arguments)
+
+    monkeypatch.setattr("facesr_cli.batch.run.make_plan", interrupted)
+    before = signal.getsignal(signum)
+    report = run(root / "in", report=root / "report.json")
+    assert report.exit_code == 128 + signum and signal.getsignal(signum) is before
+    assert json.loads((root / "report.json").read_text())["files"][0]["reason"] == "interrupted"
+    assert not (root / "in-x2" / ".facesr-lock").exists()
 
 
 @pytest.mark.parametrize("inference", [20, "native"])
