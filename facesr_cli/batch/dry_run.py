@@ -17,7 +17,7 @@ from facesr_cli.batch.plan import Job
 from facesr_cli.batch.report import FileResult, Size
 from facesr_cli.batch.run import UpscalerFactory, workers_of
 from facesr_cli.batch.settings import Settings
-from facesr_cli.batch.wording import amount, counted, duration, printable
+from facesr_cli.batch.wording import amount, counted, duration, escaped, printable
 from facesr_cli.errors import PhotoError
 from facesr_cli.photo import check_side, header_size
 from facesr_cli.photo.limits import pixel_limit
@@ -96,7 +96,7 @@ class DryRun:
             elif step.action == "skip":
                 yield f"skip [{step.reason}] {printable(step.source)}"
             else:
-                yield f"fail [{step.reason}] {step.message or printable(step.source)}"
+                yield f"fail [{step.reason}] {escaped(step.message) or printable(step.source)}"
         yield (
             f"{counted(self.count('upscale'), 'photograph')} to upscale, {self.megapixels:.1f} megapixels; "
             f"{self.count('skip')} to skip; {self.count('fail')} would fail; no collisions"

@@ -146,6 +146,10 @@ def _refuse_collisions(jobs: Sequence[Job], report: Path | None) -> None:
         outputs.setdefault(key, job)
     if report is not None and key_of(report) in inputs | outputs:
         clashes.append(f"--report {printable(report)}, which is also a photograph of this run")
+    if report is not None and Path(key_of(report)) in {
+        parent for key in outputs for parent in Path(key).parents
+    }:
+        clashes.append(f"--report {printable(report)}, which is also a directory of outputs")
     for job in jobs:
         for parent in Path(key_of(job.destination)).parents:
             if str(parent) in outputs:

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from facesr_cli.batch.report import FileResult
-from facesr_cli.batch.wording import printable
+from facesr_cli.batch.wording import escaped, printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichBar
@@ -121,4 +121,4 @@ def _file_line(result: FileResult) -> str:
         line += f" -> {printable(result.output)} ({result.elapsed_s:.2f} s)"
     if result.reason is not None:
         line += f" [{result.reason}]"
-    return "; ".join((line, *result.notes))
+    return "; ".join((line, *map(escaped, result.notes)))

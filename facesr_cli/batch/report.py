@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,10 +14,12 @@ from typing import Any, Literal, TypeAlias
 
 from facesr_cli import __version__
 from facesr_cli.batch.discover import Ignored
-from facesr_cli.batch.wording import counted, printable
-from facesr_cli.errors import FacesrError
+from facesr_cli.batch.wording import counted, escaped, printable
+from facesr_cli.errors import FacesrError, UsageError
 
 Status: TypeAlias = Literal["done", "skipped", "failed", "not-started"]
+_REPORT_START = re.compile(rb'\{\s*"version": "[^"]*",\s*"command": "upscale"')
+_START_BYTES = 200
 Size: TypeAlias = tuple[int, int]
 """(width, height) in pixels, upright."""
 
@@ -54,7 +58,8 @@ class Facts:
 
     def headline(self) -> str:
         """Return e.g. "face-x2 1.0 on CPUExecutionProvider (fp32)"."""
-        return f"{self.model_name} {self.model_version} on {self.provider_actual} ({self.precision})"
+        name, version = escaped(self.model_name), escaped(self.model_version)
+        return f"{name} {version} on {self.provider_actual} ({self.precision})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +154,7 @@ class Report:
         """Yield one line per failed photograph: its reason, and the sentence that names file and remedy."""
         for result in self.files:
             if result.status == "failed":
-                yield f"failed [{result.reason}] {result.message or printable(result.source)}"
+                yield f"failed [{result.reason}] {escaped(result.message) or printable(result.source)}"
 
     def notes(self) -> Iterator[str]:
         """Yield one line per kind of loss, with how many photographs it concerns and the first of them."""
@@ -163,7 +168,35 @@ class Report:
             where = (
                 printable(path) if number[note] == 1 else f"{number[note]}, the first is {printable(path)}"
             )
-            yield f"note: {note} ({where})"
+            yield f"note: {escaped(note)} ({where})"
+
+
+def refuse_other_files(path: Path) -> None:
+    """Raise UsageError where a report at `path` would replace anything but a report or an empty file.
+
+    So no slip of the hand costs a photograph, a model or a journal.
+    """
+    name = printable(path)
+    if path.name.startswith(".facesr-"):
+        raise UsageError(f"--report {name}: names with .facesr- are facesr-cli's own. Choose another name.")
+    try:
+        is_regular = stat.S_ISREG(path.stat().st_mode)
+        start = b""
+        if is_regular:
+            with path.open("rb") as file:
+                start = file.read(_START_BYTES)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UsageError(
+            f"--report {name}: cannot be read ({error.strerror}). Choose another name."
+        ) from error
+    if not is_regular:
+        raise UsageError(f"--report {name} is no regular file. For a pipe there is --json.")
+    if start and not _REPORT_START.match(start):
+        raise UsageError(
+            f"--report {name} exists and is no report of facesr-cli. Move it away, or choose another name."
+        )
 
 
 def ignored_lines(ignored: Sequence[Ignored], *, each: bool) -> Iterator[str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
+from facesr_cli.batch.report import refuse_other_files
 from facesr_cli.errors import UsageError
 from facesr_cli.photo.formats import FormatChoice
 
@@ -55,7 +57,7 @@ class Settings:
     workers: int | None = None
     """Threads that decode, and as many that encode; None is half of the processors, 8 at most."""
     report: Path | None = None
-    """Where the JSON report is written."""
+    """Where the JSON report is written; links resolved. Only a report, or an empty file, is replaced."""
     fail_fast: bool = False
 
     def __post_init__(self) -> None:
@@ -75,12 +77,15 @@ class Settings:
         if self.max_megapixels is not None and self.max_megapixels <= 0:
             raise UsageError(f"--max-megapixels {self.max_megapixels:g} is not more than 0.")
         if self.report is not None:
+            if self.report.is_symlink():  # a link is kept, and what it stands for is written
+                object.__setattr__(self, "report", Path(os.path.realpath(self.report)))
             if not self.report.absolute().parent.is_dir():
                 raise UsageError(
                     f"--report {self.report}: the directory {self.report.parent} does not exist."
                 )
             if self.report.is_dir():
                 raise UsageError(f"--report {self.report} is a directory. Name a file in it.")
+            refuse_other_files(self.report)
 
     def digest(self) -> str:
         """Return a hash of what decides the bytes of an output, the model file apart.

@@ -7,12 +7,24 @@ from pathlib import PurePath
 
 
 def printable(path: PurePath) -> str:
-    """Return `path` as text that any terminal accepts; bytes that are no UTF-8 become U+FFFD.
+    """Return `path` as `escaped` text."""
+    return escaped(os.fspath(path))
 
-    Control characters in a name are escaped, so that a file name cannot move the cursor or recolour a log.
+
+def escaped(text: str) -> str:
+    """Return `text` as any terminal accepts it; bytes of a name that are no UTF-8 become U+FFFD.
+
+    Control characters are escaped, so that the name of a file or of a model cannot move the cursor or
+    recolour a log. What is escaped already stays as it is.
     """
-    text = os.fsencode(path).decode("utf-8", "replace")
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+    return "".join(
+        character
+        if character.isprintable()
+        else "\ufffd"
+        if "\ud800" <= character <= "\udfff"
+        else ascii(character)[1:-1]
+        for character in text
+    )
 
 
 def duration(seconds: float) -> str:

@@ -77,6 +77,17 @@ def test_outputs_of_someone_else_and_collisions_show_up_before_the_run(upscaler,
         dry_run(Settings(inputs=(album,)), _MODEL, upscaler_factory=_not_to_be_opened)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="names are text there")
+def test_names_in_any_bytes_can_be_printed(tmp_path):
+    broken = tmp_path / "in" / os.fsdecode(b"caf\xe9\x1b.png")
+    broken.parent.mkdir()
+    broken.write_bytes(b"text")
+    plan = dry_run(Settings(inputs=(tmp_path / "in",)), _MODEL, upscaler_factory=_not_to_be_opened)
+    (line, _summary) = plan.lines()
+    assert line.startswith("fail [") and "caf\ufffd\\x1b.png" in line
+    assert line.encode().decode() == line
+
+
 def _not_to_be_opened(_settings):
     raise AssertionError("the network was opened")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -140,9 +142,40 @@ def test_settings_refuse_contradictions(tmp_path):
             Settings(**flags)
 
 
-@pytest.mark.parametrize("name", ["d/a.png", "d-x2/a.png"])
+@pytest.mark.parametrize("name", ["d/a.png", "d-x2/a.png", "d-x2", "D-X2/A.png"])
 def test_a_report_never_replaces_a_photograph(tmp_path, name):
     _touch(tmp_path / "d" / "a.png")
-    (tmp_path / "d-x2").mkdir()
+    (tmp_path / "D-X2").mkdir()
+    if name == "d-x2/a.png":
+        (tmp_path / "d-x2").mkdir(exist_ok=True)
     with pytest.raises(OutputCollisionError, match="--report"):
         _plan(tmp_path / "d", report=tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "excluded.png", "notes.json", ".facesr-journal.jsonl"])
+def test_a_report_replaces_nothing_that_is_no_report(tmp_path, name):
+    path = tmp_path / name
+    path.write_text('{"version":1,"state":"done"}\n')
+    with pytest.raises(UsageError, match="--report"):
+        Settings(inputs=(tmp_path,), report=path)
+
+
+def test_a_report_replaces_reports_and_empty_files(run, tmp_path, photograph):
+    photograph(tmp_path / "d" / "a.png")
+    path = _touch(tmp_path / "r.json")
+    run(tmp_path / "d", report=path)
+    first = json.loads(path.read_text())
+    run(tmp_path / "d", report=path)
+    assert [first["counts"]["done"], json.loads(path.read_text())["counts"]["skipped"]] == [1, 1]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and links of POSIX")
+def test_a_report_at_a_pipe_is_refused_and_at_a_link_goes_where_it_leads(run, tmp_path, photograph):
+    photograph(tmp_path / "d" / "a.png")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="no regular file"):
+        Settings(inputs=(tmp_path,), report=tmp_path / "pipe")
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "latest.json").symlink_to(tmp_path / "reports" / "r.json")
+    run(tmp_path / "d", report=tmp_path / "latest.json")
+    assert (tmp_path / "latest.json").is_symlink() and (tmp_path / "reports" / "r.json").is_file()

@@ -10,7 +10,7 @@ import pytest
 
 from facesr_cli.batch import progress as room
 from facesr_cli.batch.progress import Bar, Lines, Silent
-from facesr_cli.batch.report import FileResult
+from facesr_cli.batch.report import Facts, FileResult
 from facesr_cli.batch.wording import counted, printable
 
 _DONE = FileResult(
@@ -67,6 +67,19 @@ def test_names_cannot_disturb_a_terminal():
     assert printable(Path("ü é.png")) == "ü é.png"
     if os.name == "posix":
         assert printable(Path(os.fsdecode(b"caf\xe9.png"))) == "caf\ufffd.png"
+
+
+def test_models_cannot_disturb_a_terminal_either():
+    facts = Facts(
+        model_name="\x1b]0;x\x07",
+        model_version="1\n",
+        model_digest="sha256:x",
+        scale=2,
+        provider_requested="auto",
+        provider_actual="CPUExecutionProvider",
+        precision="fp32",
+    )
+    assert facts.headline() == "\\x1b]0;x\\x07 1\\n on CPUExecutionProvider (fp32)"
 
 
 def test_counted():
