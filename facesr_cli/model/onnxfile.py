@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import onnx
 from google.protobuf.message import DecodeError
-from onnx.external_data_helper import load_external_data_for_model, uses_external_data
+from onnx.external_data_helper import ExternalDataInfo, load_external_data_for_model, uses_external_data
 
 from facesr_cli.errors import ModelError
 
@@ -73,10 +73,14 @@ def read_onnx(path: Path) -> OnnxFile:
     if not proto.graph.node or not proto.opset_import:
         raise ModelError(f"{path}: not an ONNX file, or one without a graph.")
     digest = hashlib.sha256(data)
-    for file in _load_external_data(proto, path, size_bytes):
-        with file.open("rb") as opened:
-            for block in iter(lambda: opened.read(1 << 20), b""):
-                digest.update(block)
+    try:
+        for file in _load_external_data(proto, path, size_bytes):
+            with file.open("rb") as opened:
+                for block in iter(lambda: opened.read(1 << 20), b""):
+                    digest.update(block)
+    # The last two are what the system says of names that cannot be ones, and of links in a circle.
+    except (OSError, onnx.checker.ValidationError, ValueError, RuntimeError) as error:
+        raise ModelError(f"{path}: its external data cannot be read ({error}).") from error
     return OnnxFile(path, f"sha256:{digest.hexdigest()}", size_bytes, proto)
 
 
@@ -168,13 +172,19 @@ def _load_external_data(proto: onnx.ModelProto, path: Path, size_bytes: int) -> 
 
     Returns:
         The data files, by name; none for most models.
+
+    Raises:
+        ModelError: A file outside the folder, one that is missing, or more data than a model may have.
+        OSError, ValueError, RuntimeError, onnx.checker.ValidationError: What else is wrong with it.
     """
     folder = path.parent.resolve()
     files: set[Path] = set()
+    total = size_bytes
     for tensor in _tensors(proto.graph):
         if not uses_external_data(tensor):
             continue
-        location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
+        data = ExternalDataInfo(tensor)  # read as onnx itself reads it, which takes the last of equal keys
+        location = str(data.location)
         rooted = PurePosixPath(location).is_absolute() or PureWindowsPath(location).anchor != ""
         target = (folder / location).resolve()
         if not location or rooted or not target.is_relative_to(folder):
@@ -182,15 +192,14 @@ def _load_external_data(proto: onnx.ModelProto, path: Path, size_bytes: int) -> 
         if not target.is_file():
             raise ModelError(f"{path}: its data file {location!r} is missing; keep both in one folder.")
         files.add(target)
+        # By tensor, not by file: many tensors may share one range, and each gets a copy of it.
+        rest = max(0, target.stat().st_size - (data.offset or 0))
+        total += min(rest, data.length) if data.length else rest
     if not files:
         return []
-    total = size_bytes + sum(file.stat().st_size for file in files)
     if total > MAX_MODEL_BYTES:
         raise ModelError(f"{path}: {total / 2**30:.1f} GiB with its data; a model may be at most 1 GiB.")
-    try:
-        load_external_data_for_model(proto, str(folder))
-    except (ValueError, OSError, onnx.checker.ValidationError) as error:
-        raise ModelError(f"{path}: its external data cannot be read ({error}).") from error
+    load_external_data_for_model(proto, str(folder))
     return sorted(files)
 
 

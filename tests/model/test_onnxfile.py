@@ -95,3 +95,39 @@ def test_short_data_is_a_typed_error(split_model):
     # Some versions of onnx notice when they read it, the others leave it to onnxruntime.
     with pytest.raises(ModelError):
         Upscaler(split_model)
+
+
+@pytest.mark.parametrize("location", ["split.bin\0x", "x" * 5000, "loop"])
+def test_names_that_cannot_be_ones_are_typed_errors(split_model, location):
+    (split_model.parent / "loop").symlink_to(split_model.parent / "loop")
+    move_data(split_model, location)
+    with pytest.raises(ModelError, match=r"split\.onnx"):
+        read_onnx(split_model)
+
+
+def test_numbers_that_are_none_are_typed_errors(split_model):
+    model = onnx.load(split_model, load_external_data=False)
+    for entry in model.graph.initializer[0].external_data:
+        if entry.key == "offset":
+            entry.value = "abc"
+    split_model.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match="cannot be read"):
+        read_onnx(split_model)
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_many_tensors_that_share_one_file_count_each(split_model, stated):
+    """A few kB of a model could otherwise fill any memory."""
+    with (split_model.parent / "sparse.bin").open("wb") as file:
+        file.truncate(300 << 20)
+    model = onnx.load(split_model, load_external_data=False)
+    for number in range(4):
+        tensor = model.graph.initializer.add(name=f"extra{number}", data_type=onnx.TensorProto.FLOAT)
+        tensor.dims.append(75 << 20)
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value="sparse.bin")
+        if stated:
+            tensor.external_data.add(key="length", value=str(300 << 20))
+    split_model.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match="at most 1 GiB"):
+        read_onnx(split_model)
