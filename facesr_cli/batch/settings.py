@@ -77,15 +77,15 @@ class Settings:
         if self.max_megapixels is not None and self.max_megapixels <= 0:
             raise UsageError(f"--max-megapixels {self.max_megapixels:g} is not more than 0.")
         if self.report is not None:
+            if self.report.is_dir():
+                raise UsageError(f"--report {self.report} is a directory. Name a file in it.")
+            refuse_other_files(self.report)
             if self.report.is_symlink():  # a link is kept, and what it stands for is written
                 object.__setattr__(self, "report", Path(os.path.realpath(self.report)))
             if not self.report.absolute().parent.is_dir():
                 raise UsageError(
                     f"--report {self.report}: the directory {self.report.parent} does not exist."
                 )
-            if self.report.is_dir():
-                raise UsageError(f"--report {self.report} is a directory. Name a file in it.")
-            refuse_other_files(self.report)
 
     def digest(self) -> str:
         """Return a hash of what decides the bytes of an output, the model file apart.

@@ -86,12 +86,17 @@ def _print_columns(columns: list[dict[str, str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from facesr_cli.batch.wording import escaped
+
+    def shown(text: str) -> Text:  # a file from elsewhere may state anything about itself
+        return Text("\n".join(map(escaped, text.split("\n"))))
+
     table = Table(box=box.SIMPLE_HEAD, show_header=False, show_edge=False, pad_edge=False)
     table.add_column(no_wrap=True, style="bold")
     for _ in columns:
         table.add_column(overflow="fold")
     for title in dict.fromkeys(title for column in columns for title in column):
-        table.add_row(title, *(Text(column.get(title, "")) for column in columns))
+        table.add_row(shown(title), *(shown(column.get(title, "")) for column in columns))
     console = Console(highlight=False)
     if console.is_terminal:
         console.print(table)

@@ -173,8 +173,10 @@ def test_a_report_replaces_reports_and_empty_files(run, tmp_path, photograph):
 def test_a_report_at_a_pipe_is_refused_and_at_a_link_goes_where_it_leads(run, tmp_path, photograph):
     photograph(tmp_path / "d" / "a.png")
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(UsageError, match="no regular file"):
-        Settings(inputs=(tmp_path,), report=tmp_path / "pipe")
+    (tmp_path / "stdout").symlink_to(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path / "stdout", Path(os.devnull)):
+        with pytest.raises(UsageError, match="no regular file"):
+            Settings(inputs=(tmp_path,), report=path)
     (tmp_path / "reports").mkdir()
     (tmp_path / "latest.json").symlink_to(tmp_path / "reports" / "r.json")
     run(tmp_path / "d", report=tmp_path / "latest.json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import onnx
 import pytest
 from click.testing import CliRunner
 
@@ -33,6 +34,15 @@ def test_one_model_is_described_whole(bundled):
     for text in (digest, "opset", "image: float32 (N, 3, H, W)", "upscaled: float32", "tiny sha256:0000"):
         assert text in result.stdout
     assert result.stderr == ""
+
+
+def test_what_a_file_states_cannot_disturb_a_terminal(foreign_x3_model):
+    model = onnx.load(foreign_x3_model)
+    model.metadata_props.add(key="note\x1b[2J", value="\x1b]0;x\x07\u202e")
+    onnx.save(model, foreign_x3_model)
+    text = run(foreign_x3_model).stdout
+    assert "note\\x1b[2J" in text and "\\x1b]0;x\\x07\\u202e" in text
+    assert all(character.isprintable() or character == "\n" for character in text)
 
 
 def test_third_party_files_are_described(foreign_x3_model):
