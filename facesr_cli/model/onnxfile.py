@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -180,7 +180,7 @@ def _load_external_data(proto: onnx.ModelProto, path: Path, size_bytes: int) -> 
     folder = path.parent.resolve()
     files: set[Path] = set()
     total = size_bytes
-    for tensor in _tensors(proto.graph):
+    for tensor in _all_tensors(proto):
         if not uses_external_data(tensor):
             continue
         data = ExternalDataInfo(tensor)  # read as onnx itself reads it, which takes the last of equal keys
@@ -203,10 +203,21 @@ def _load_external_data(proto: onnx.ModelProto, path: Path, size_bytes: int) -> 
     return sorted(files)
 
 
+def _all_tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """Every tensor of `proto` that onnx loads: of the graph, its subgraphs and the model's functions."""
+    yield from _tensors(proto.graph)
+    for function in proto.functions:
+        yield from _node_tensors(function.node)
+
+
 def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
     """Every tensor of `graph`: initialisers and attributes, subgraphs included."""
     yield from graph.initializer
-    for node in graph.node:
+    yield from _node_tensors(graph.node)
+
+
+def _node_tensors(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.TensorProto]:
+    for node in nodes:
         for attribute in node.attribute:
             if attribute.HasField("t"):
                 yield attribute.t

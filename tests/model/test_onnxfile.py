@@ -131,3 +131,16 @@ def test_many_tensors_that_share_one_file_count_each(split_model, stated):
     split_model.write_bytes(model.SerializeToString())
     with pytest.raises(ModelError, match="at most 1 GiB"):
         read_onnx(split_model)
+
+
+def test_data_of_functions_is_checked_too(split_model):
+    model = onnx.load(split_model, load_external_data=False)
+    tensor = onnx.TensorProto(data_type=onnx.TensorProto.FLOAT, dims=[1])
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="../secret.bin")
+    node = onnx.helper.make_node("Constant", [], ["b"], value=tensor)
+    opsets = [onnx.helper.make_opsetid("", 17)]
+    model.functions.append(onnx.helper.make_function("own", "F", [], ["b"], [node], opsets))
+    split_model.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match="outside its own folder"):
+        read_onnx(split_model)
