@@ -22,6 +22,6 @@ class _Unmapped(io.BufferedReader):
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[ImageFile.ImageFile]:
-    """Open `path` as `Image.open` does, errors too, so that a file that shrinks meanwhile is a typed failure."""
+    """Open `path` as `Image.open` does, errors too; a file that shrinks meanwhile only fails."""
     with _Unmapped(io.FileIO(path)) as file, Image.open(file) as image:
         yield image
