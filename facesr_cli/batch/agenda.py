@@ -26,6 +26,9 @@ class Plan:
     """Every photograph, in the order in which they were found."""
     settled: dict[Job, FileResult]
     """Those that are not to be run: skipped, or refused because of where the output would go."""
+    absent: frozenset[Job]
+    """Those at whose output's name nothing was found, so that nothing is to be replaced there; empty with
+    --existing overwrite."""
     blocked: tuple[FileResult, ...]
     """Directories that could not be listed."""
     ignored: tuple[Ignored, ...]
@@ -74,8 +77,13 @@ def make_plan(settings: Settings, model: ModelFacts) -> Plan:
         refuse_existing(jobs)
     recipe = Recipe(model=model.digest, settings=settings.digest())
     journals = {root: Journal(root) for root in dict.fromkeys(job.out_root for job in jobs)}
+    # Before the decisions: what appears in between is then settled as being there, or never replaced.
+    absent = frozenset(
+        job for job in jobs if settings.existing != "overwrite" and not os.path.lexists(job.destination)
+    )
     return Plan(
         jobs=jobs,
+        absent=absent,
         settled=_settled(jobs, settings, journals, recipe),
         blocked=tuple(blocked),
         ignored=(*ignored, *own),

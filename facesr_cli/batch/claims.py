@@ -10,6 +10,7 @@ from pathlib import Path
 
 from facesr_cli.batch.agenda import Plan, refused
 from facesr_cli.batch.atomic import sweep_parts
+from facesr_cli.batch.descriptors import make_room
 from facesr_cli.batch.lock import DirectoryLock
 from facesr_cli.batch.plan import Job
 from facesr_cli.errors import CapabilityError, WriteFailedError
@@ -36,13 +37,15 @@ def claim(make_plan: Callable[[], Plan]) -> Iterator[Claimed]:
         make_plan: Called once more where another run has worked between planning and locking.
 
     Raises:
-        CapabilityError: Another run writes to one of the directories.
+        CapabilityError: Another run writes to one of the directories, or they are more than the system lets
+            one process hold open.
     """
     plan = make_plan()
     locks: dict[Path, DirectoryLock] = {}
     unusable: dict[Path, WriteFailedError] = {}
     try:
         while fresh := {job.out_root for job in plan.todo} - locks.keys() - unusable.keys():
+            make_room(len(locks) + len(fresh))
             for root in fresh:
                 lock = DirectoryLock(root)
                 try:
@@ -51,10 +54,10 @@ def claim(make_plan: Callable[[], Plan]) -> Iterator[Claimed]:
                     unusable[root] = error
                 else:
                     locks[root] = lock
-            if any(plan.journals[root].is_stale() for root in locks):
+            if any(journal.is_stale() for root, journal in plan.journals.items() if root in locks):
                 plan = make_plan()
         locks |= _left_in_disorder(plan, locks)
-        for root in locks:
+        for root in locks.keys() & plan.journals.keys():  # a second plan may do without a directory
             try:
                 plan.journals[root].open()
             except WriteFailedError as error:
@@ -80,8 +83,11 @@ def _left_in_disorder(plan: Plan, locks: Mapping[Path, DirectoryLock]) -> dict[P
         lock = DirectoryLock(root)
         if os.path.lexists(lock.path):
             with suppress(CapabilityError, WriteFailedError):
+                make_room(len(locks) + len(found) + 1)
                 lock.take()
                 found[root] = lock
+                if plan.journals[root].is_stale():  # its own run has brought it in order meanwhile
+                    found.pop(root).release()
     return found
 
 

@@ -54,6 +54,7 @@ class Journal:
         """
         self.root = root
         self.path = root / JOURNAL_NAME
+        self._real_root = os.path.realpath(root)
         self._lock = threading.Lock()
         self._file: BinaryIO | None = None
         self._stamp = _stamp(self.path)
@@ -84,10 +85,19 @@ class Journal:
         """Take an output that is known to be whole for `done`, whatever the last line about it says."""
         self._entries[output] = replace(self._entries[output], state="done")
 
+    def restore(self, output: str, entry: Entry | None) -> None:
+        """Go back to an earlier entry, or none, for an output that was not written after all."""
+        with self._lock:
+            if entry is None:
+                self._entries.pop(output, None)
+            else:
+                self._entries[output] = entry
+
     def source_name(self, source: Path) -> str:
-        """Return how this journal names `source`."""
+        """Return how this journal names `source`, whichever links lead to the two directories."""
+        place = Path(os.path.realpath(source.parent)) / source.name
         try:
-            return Path(os.path.relpath(source, self.root)).as_posix()
+            return Path(os.path.relpath(place, self._real_root)).as_posix()
         except ValueError:  # another drive, on Windows
             return str(source.absolute())
 
@@ -150,6 +160,9 @@ class Journal:
         if self._file is None:
             try:
                 self.root.mkdir(parents=True, exist_ok=True)
+                if _has_other_names(self.path):
+                    # In a copy of the directory by links, say, which tells of other outputs from now on.
+                    write_atomically(self.path, self.path.read_bytes(), durable=True)
                 self._file = self.path.open("ab", buffering=0)
             except OSError as error:
                 raise file_error(self.path, error) from error
@@ -167,6 +180,13 @@ class Journal:
 def _line(entry: Entry) -> bytes:
     record = {"version": JOURNAL_VERSION, **asdict(entry)}
     return json.dumps(record, separators=(",", ":")).encode() + b"\n"
+
+
+def _has_other_names(path: Path) -> bool:
+    try:
+        return path.lstat().st_nlink > 1
+    except FileNotFoundError:
+        return False
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

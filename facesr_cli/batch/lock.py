@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import errno
 import json
 import os
 import socket
-import sys
 from pathlib import Path
 from typing import Any
 
 from facesr_cli.batch.atomic import file_error, temporary
+from facesr_cli.batch.descriptors import TAKEN, UNSUPPORTED, is_same_file, lock_exclusively
 from facesr_cli.batch.wording import printable
 from facesr_cli.errors import CapabilityError
 
 LOCK_NAME = ".facesr-lock"
-
-# File systems without locks: some network and FUSE ones.
-_UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
-# Windows locks byte ranges and forbids reading them; this byte is far behind what the file says.
-_LOCKED_BYTE = 1 << 30
 
 
 class DirectoryLock:
@@ -60,10 +54,12 @@ class DirectoryLock:
         """Give the lock back and remove its file, and the directory if it was created for nothing."""
         if self._descriptor is None:
             return
-        if os.name == "posix":  # while it is locked, so that nobody else's file is removed
+        # The directory may have been moved away and another run have made one of its name since.
+        mine = is_same_file(self._descriptor, self.path)
+        if mine and os.name == "posix":  # while it is locked, so that nobody else's file is removed
             self._unlink()
         os.close(self._descriptor)
-        if os.name != "posix":  # open files cannot be removed there, so that nobody else's file is removed
+        if mine and os.name != "posix":  # open files cannot be removed there, nobody else's either
             self._unlink()
         self._descriptor = None
         self._stack.close()
@@ -76,14 +72,19 @@ class DirectoryLock:
         mine = False
         try:
             try:
-                _lock(descriptor)
+                lock_exclusively(descriptor)
             except OSError as error:
-                if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+                if error.errno in TAKEN:
                     raise CapabilityError(self._refusal()) from error
-                if error.errno not in _UNSUPPORTED:
+                if error.errno not in UNSUPPORTED:
                     raise
                 self.supported = False
-            mine = _is_same_file(descriptor, self.path)
+            mine = is_same_file(descriptor, self.path)
+            if mine and os.fstat(descriptor).st_nlink > 1:
+                # The file has another name too, in a copy of the directory by links or anywhere else. What
+                # is read there is not this lock's to change.
+                self.path.unlink()
+                mine = False
             if mine:
                 os.ftruncate(descriptor, 0)
                 os.write(descriptor, _owner())
@@ -96,7 +97,7 @@ class DirectoryLock:
             os.close(descriptor)
             return False
         self._descriptor = descriptor
-        self._stack.enter_context(temporary(self.path))
+        self._stack.enter_context(temporary(self.path, descriptor))
         return True
 
     def _refusal(self) -> str:
@@ -126,26 +127,3 @@ class DirectoryLock:
 def _owner() -> bytes:
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     return json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": now}).encode() + b"\n"
-
-
-def _is_same_file(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
-    except OSError:
-        return False
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(descriptor: int) -> None:
-        """Lock without waiting; OSError where another handle has it."""
-        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-else:
-    import fcntl
-
-    def _lock(descriptor: int) -> None:
-        """Lock without waiting; OSError where another open file has it."""
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facesr_cli.batch.discover import Source
@@ -72,7 +72,7 @@ def places(settings: Settings, scale: int) -> dict[Path, Place]:
     for path in directories:
         if os.path.realpath(found[path].below) == os.path.realpath(path):
             raise UsageError(f"-o {printable(found[path].root)} is the input directory. Choose another one.")
-    return found
+    return _spelt_alike(found)
 
 
 def make_jobs(sources: Iterable[Source], where: dict[Path, Place], settings: Settings) -> tuple[Job, ...]:
@@ -101,6 +101,30 @@ def _place(path: Path, settings: Settings, scale: int, *, own_directory: bool) -
         return Place(root=out.parent, below=out.parent, file=out)
     _check_directory(out)
     return Place(root=out, below=out)
+
+
+def _spelt_alike(found: dict[Path, Place]) -> dict[Path, Place]:
+    """Give each output directory the first of its spellings, so that it has one lock and one journal."""
+    spellings: dict[object, Path] = {}
+    alike: dict[Path, Place] = {}
+    for path, place in found.items():
+        root = spellings.setdefault(_identity(place.root), place.root)
+        alike[path] = replace(
+            place,
+            root=root,
+            below=root / place.below.relative_to(place.root),
+            file=None if place.file is None else root / place.file.name,
+        )
+    return alike
+
+
+def _identity(directory: Path) -> object:
+    """Return what all spellings of a directory have in common, also by links or in other case."""
+    try:
+        status = directory.stat()
+    except OSError:  # it is not made yet
+        return os.path.normcase(os.path.realpath(directory))
+    return status.st_dev, status.st_ino
 
 
 def _check_directory(out: Path) -> None:

@@ -121,6 +121,7 @@ def _run(
     writer = Writer(
         recipe=plan.recipe,
         journals=plan.journals,
+        absent=plan.absent,
         quality=settings.quality,
         metadata=settings.metadata,
         software=f"facesr-cli {__version__}, model {upscaler.info.name} {upscaler.info.version}",
@@ -135,7 +136,10 @@ def _run(
 
 
 def _write_report(report: Report, path: Path) -> Report:
-    """Write the report; where that fails, the answer says so, and what was done is still told."""
+    """Write the report; where that fails, the answer says so, and what was done is still told.
+
+    A directory that has gone away during the run is not made again.
+    """
     try:
         write_atomically(path, report.to_json_text().encode())
     except WriteFailedError as error:

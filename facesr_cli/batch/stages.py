@@ -12,7 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from facesr_cli.batch.atomic import write_atomically
+from facesr_cli.batch.atomic import make_directories, write_atomically
 from facesr_cli.batch.containment import refuse_outside
 from facesr_cli.batch.existing import Recipe
 from facesr_cli.batch.journal import Entry, Journal
@@ -75,6 +75,8 @@ class Writer:
     recipe: Recipe
     journals: Mapping[Path, Journal]
     """By `Job.out_root`."""
+    absent: frozenset[Job] = frozenset()
+    """As `Plan.absent`."""
     quality: int | None
     metadata: MetadataMode
     software: str | None = None
@@ -128,8 +130,16 @@ class Writer:
         )
         # Once more than in the plan: links may have been laid since.
         refuse_outside(job.destination.parent, job.out_root)
-        journal.append(entry)
-        write_atomically(job.destination, data, durable=True)
+        known = journal.entry(job.relative)
+        try:
+            journal.append(entry)
+            make_directories(job.destination.parent, below=job.out_root)
+            write_atomically(job.destination, data, durable=True, replace=job not in self.absent)
+        except WriteFailedError as error:
+            if error.reason == "exists-unknown" or not os.path.lexists(job.destination):
+                # The name stands for nothing that was made here. What is put there later is not ours either.
+                journal.restore(job.relative, known)
+            raise
         try:
             journal.append(replace(entry, state="done"))
         except WriteFailedError as error:

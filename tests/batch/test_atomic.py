@@ -5,21 +5,87 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 from PIL import Image
 
-from facesr_cli.batch.atomic import abandon, part_path, write_atomically
+from facesr_cli.batch import atomic
+from facesr_cli.batch.atomic import abandon, make_directories, sweep_parts, write_atomically
 from facesr_cli.errors import WriteFailedError
 
 
 @pytest.mark.parametrize("durable", [False, True])
-def test_parents_are_made_and_old_content_is_replaced(tmp_path, durable):
-    path = tmp_path / "a" / "b" / "c.png"
+def test_old_content_is_replaced(tmp_path, durable):
+    path = tmp_path / "c.png"
     write_atomically(path, b"one", durable=durable)
     write_atomically(path, b"two", durable=durable)
     assert path.read_bytes() == b"two"
-    assert [item.name for item in path.parent.iterdir()] == ["c.png"]
+    assert [item.name for item in tmp_path.iterdir()] == ["c.png"]
+
+
+def test_directories_are_made_below_one_that_exists_and_never_above(tmp_path):
+    make_directories(tmp_path / "a" / "b", below=tmp_path)
+    make_directories(tmp_path / "a" / "b", below=tmp_path)
+    assert (tmp_path / "a" / "b").is_dir()
+    with pytest.raises(WriteFailedError) as caught:
+        make_directories(tmp_path / "gone" / "b", below=tmp_path / "gone")
+    assert caught.value.reason == "write-failed" and not (tmp_path / "gone").exists()
+    with pytest.raises(WriteFailedError):
+        write_atomically(tmp_path / "gone" / "a.png", b"data")
+    assert not (tmp_path / "gone").exists()
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_without_replace_only_a_new_name_is_taken(tmp_path, monkeypatch, links):
+    def refuse(*_args, **_more):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    write_atomically(tmp_path / "a.png", b"ours", replace=False)
+    with pytest.raises(WriteFailedError, match=r"a\.png has appeared") as caught:
+        write_atomically(tmp_path / "a.png", b"again", replace=False)
+    assert caught.value.reason == "exists-unknown"
+    assert (tmp_path / "a.png").read_bytes() == b"ours"
+    assert [item.name for item in tmp_path.iterdir()] == ["a.png"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere open files cannot be removed")
+def test_two_writers_of_one_name_never_publish_each_others_halves(tmp_path, monkeypatch):
+    path, real, seen = tmp_path / "a.png", os.fsync, []
+
+    def meanwhile(descriptor):
+        if not seen:
+            seen.append(descriptor)
+            sweep_parts([tmp_path])  # as a second run would
+            with atomic._new_part(tmp_path) as (_part, file):
+                file.write(b"half of a")
+                file.flush()
+                seen.append(sorted(tmp_path.iterdir()))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", meanwhile)
+    write_atomically(path, b"whole", durable=True)
+    assert len(seen[1]) == 2, "each has its own temporary file"
+    assert path.read_bytes() == b"whole"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere open files cannot be removed")
+def test_where_locks_are_unknown_a_swept_file_fails_by_name(tmp_path, monkeypatch):
+    def unsupported(_descriptor):
+        raise OSError(errno.EOPNOTSUPP, "not supported")
+
+    def swept(_descriptor):
+        sweep_parts([tmp_path])
+
+    monkeypatch.setattr(atomic, "lock_exclusively", unsupported)
+    monkeypatch.setattr(os, "fsync", swept)
+    with pytest.raises(WriteFailedError, match="taken away"):
+        write_atomically(tmp_path / "a.png", b"data", durable=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -75,12 +141,16 @@ def test_the_longest_name_has_room_for_a_temporary_one(tmp_path):
     assert path.read_bytes() == b"data"
 
 
-def test_what_a_killed_run_left_is_taken_over(tmp_path):
-    path = tmp_path / "a.png"
-    part_path(path).write_bytes(b"half of a longer file")
-    write_atomically(path, b"whole")
-    assert path.read_bytes() == b"whole"
-    assert [item.name for item in tmp_path.iterdir()] == ["a.png"]
+def test_what_a_killed_process_left_is_swept(tmp_path):
+    program = (
+        "import os, sys; from pathlib import Path; from facesr_cli.batch import atomic\n"
+        "with atomic._new_part(Path(sys.argv[1])) as (part, file):\n"
+        "    file.write(b'half'); file.flush(); os._exit(0)\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
+    assert len(list(tmp_path.iterdir())) == 1
+    sweep_parts([tmp_path, tmp_path / "not there"])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_abandon_removes_what_is_being_written(tmp_path, monkeypatch):
@@ -113,6 +183,7 @@ def test_a_full_disk_fails_each_photograph_by_name_and_leaves_nothing(run, album
     def full(*_args):
         raise OSError(errno.ENOSPC, "No space left on device")
 
+    monkeypatch.setattr(os, "link", full)
     monkeypatch.setattr(os, "replace", full)
     report = run(album)
     assert {result.reason for result in report.files} == {"disk-full"}

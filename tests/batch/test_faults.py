@@ -149,3 +149,52 @@ def test_leftovers_of_a_killed_run_are_swept_even_where_their_source_is_gone(run
         (folder / ".facesr-notes.part").write_bytes(b"of someone else")
     run(many)
     assert sorted(_leftovers(out)) == [".facesr-notes.part"] * 2
+
+
+@pytest.mark.parametrize("existing", ["resume", "skip"])
+def test_a_file_that_appears_during_the_run_is_not_replaced_then_nor_later(
+    run, many, tmp_path, after, existing
+):
+    out = tmp_path / "in-x2"
+    after(2, lambda: (out / "28.png").write_bytes(b"precious"))
+    report = run(many, existing=existing)
+    (failure,) = [result for result in report.files if result.status == "failed"]
+    assert failure.source.name == "28.png" and failure.reason == "exists-unknown"
+    assert report.count("done") == 29
+    assert run(many).count("failed") == 1, "no journal says that it was made here"
+    assert (out / "28.png").read_bytes() == b"precious" and _leftovers(out) == []
+    assert run(many, existing="overwrite").count("done") == 30
+
+
+def test_overwrite_replaces_also_what_appears_during_the_run(run, many, tmp_path, after):
+    after(2, lambda: (tmp_path / "in-x2" / "28.png").write_bytes(b"not precious"))
+    assert run(many, existing="overwrite").count("done") == 30
+
+
+def test_a_name_whose_write_failed_is_not_ours_afterwards(run, many, tmp_path, monkeypatch):
+    def fail(*_args):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "link", fail)
+        patched.setattr(os, "replace", fail)
+        assert run(many).count("failed") == 30
+    (tmp_path / "in-x2").mkdir(exist_ok=True)
+    (tmp_path / "in-x2" / "00.png").write_bytes(b"precious")
+    report = run(many)
+    assert report.count("done") == 29 and report.files[0].reason == "exists-unknown"
+    assert (tmp_path / "in-x2" / "00.png").read_bytes() == b"precious"
+
+
+def test_a_report_in_an_output_directory_that_is_gone_does_not_make_it_again(run, many, tmp_path, after):
+    out = tmp_path / "out"
+    out.mkdir()
+
+    def go():
+        while out.exists():
+            shutil.rmtree(out, ignore_errors=True)
+
+    after(12, go)
+    report = run(many, out=out, report=out / "report.json")
+    assert not out.exists()
+    assert "report.json" in str(report.error) and report.exit_code == 1

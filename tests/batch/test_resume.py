@@ -222,3 +222,12 @@ def test_the_output_directory_inside_the_input_is_not_read(run, album):
     (album / "large" / "stray.png").write_bytes((album / "a.png").read_bytes())
     assert len(run(album, out=album / "large").files) == 5
     assert JOURNAL_NAME not in {result.source.name for result in report.files}
+
+
+def test_links_to_the_output_directory_and_to_the_input_change_nothing(run, album, tmp_path):
+    (tmp_path / "disk" / "far" / "away").mkdir(parents=True)
+    (tmp_path / "out").symlink_to(tmp_path / "disk" / "far" / "away")
+    (tmp_path / "disk" / "album").symlink_to(album)
+    assert run(album, out=tmp_path / "out").count("done") == 5
+    assert run(album, out=tmp_path / "disk" / "far" / "away").count("skipped") == 5
+    assert run(tmp_path / "disk" / "album", out=tmp_path / "out").count("skipped") == 5

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import secrets
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from facesr_cli.batch.atomic import part_path, write_atomically
+from facesr_cli.batch.atomic import write_atomically
 from facesr_cli.batch.containment import leads_outside
 from facesr_cli.batch.journal import JOURNAL_NAME
 from facesr_cli.errors import CapabilityError
@@ -85,9 +86,11 @@ def test_a_linked_output_is_replaced_not_written_through(run, album, tmp_path):
     assert not (out / "a.png").is_symlink()
 
 
-def test_a_linked_temporary_name_is_not_written_through(tmp_path):
+def test_a_linked_temporary_name_is_not_written_through(tmp_path, monkeypatch):
     (tmp_path / "precious").write_bytes(b"precious")
-    part_path(tmp_path / "a.png").symlink_to(tmp_path / "precious")
+    (tmp_path / f".facesr-{'0' * 16}.part").symlink_to(tmp_path / "precious")
+    names = iter(("0" * 16, "1" * 16))
+    monkeypatch.setattr(secrets, "token_hex", lambda _number: next(names))
     write_atomically(tmp_path / "a.png", b"new")
     assert (tmp_path / "precious").read_bytes() == b"precious"
     assert (tmp_path / "a.png").read_bytes() == b"new" and not (tmp_path / "a.png").is_symlink()
