@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from facesr_cli.batch.descriptors import UNSUPPORTED, is_same_file, lock_exclusively
+from facesr_cli.batch.descriptors import TAKEN, UNSUPPORTED, is_same_file, lock_exclusively
 from facesr_cli.batch.wording import printable
 from facesr_cli.errors import WriteFailedError
 
@@ -163,9 +163,12 @@ def _create(directory: Path) -> tuple[Path, int]:
             continue
         if os.name != "posix":
             return part, descriptor  # being open keeps it
-        with contextlib.suppress(OSError):  # no locks there, or a sweeper has it in this very moment
+        try:
             lock_exclusively(descriptor)
-        if is_same_file(descriptor, part):
+            mine = is_same_file(descriptor, part)
+        except OSError as error:  # no locks there, or a sweeper has it in this very moment
+            mine = error.errno not in TAKEN
+        if mine:
             return part, descriptor
         os.close(descriptor)
 

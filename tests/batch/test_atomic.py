@@ -74,6 +74,28 @@ def test_two_writers_of_one_name_never_publish_each_others_halves(tmp_path, monk
 
 
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere open files cannot be removed")
+def test_a_file_that_a_sweeper_has_caught_before_its_lock_is_made_again(tmp_path, monkeypatch):
+    real, caught = atomic.lock_exclusively, []
+
+    def lock(descriptor):
+        if not caught:
+            (part,) = tmp_path.iterdir()
+            caught.append(part)
+            other = os.open(part, os.O_RDWR)
+            real(other)
+            try:
+                real(descriptor)
+            finally:
+                part.unlink()
+                os.close(other)
+        real(descriptor)
+
+    monkeypatch.setattr(atomic, "lock_exclusively", lock)
+    write_atomically(tmp_path / "a.png", b"whole")
+    assert caught and [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere open files cannot be removed")
 def test_where_locks_are_unknown_a_swept_file_fails_by_name(tmp_path, monkeypatch):
     def unsupported(_descriptor):
         raise OSError(errno.EOPNOTSUPP, "not supported")
