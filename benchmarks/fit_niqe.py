@@ -17,6 +17,7 @@ import numpy as np
 from facesr_cli.bench.ground_truth import Preparation, read_ground_truth
 from facesr_cli.bench.niqe import fit_statistics, sharp_features
 from facesr_cli.bench.pairs import samples_of
+from facesr_cli.errors import FacesrError
 
 
 def main() -> int:
@@ -25,11 +26,15 @@ def main() -> int:
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     arguments = parser.parse_args()
-    found = [
-        sharp_features(read_ground_truth(sample, Preparation())) for sample in samples_of(arguments.folder)
-    ]
     try:
+        found = [
+            sharp_features(read_ground_truth(sample, Preparation()))
+            for sample in samples_of(arguments.folder)
+        ]
         statistics = fit_statistics(np.concatenate(found), sum(len(features) > 0 for features in found))
+    except FacesrError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return error.exit_code
     except ValueError as error:
         sys.exit(f"{arguments.folder}: {error}")
     statistics.save(arguments.output)

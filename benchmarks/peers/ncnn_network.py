@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.peers.program import Opened, Options, digest, packaged_file
 from facesr_cli.errors import MissingExtraError, ModelError, UpscaleFailedError
 
 
@@ -74,3 +76,19 @@ def weights_of(param: Path) -> Path:
 def to_8_bit(image: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Round RGB of [0, 1] to the nearest of 256 levels, clipped; same shape."""
     return np.clip(np.rint(image * 255), 0, 255).astype(np.uint8)
+
+
+def open_whole(distribution: str, file: str) -> Callable[[Options], Opened]:
+    """Return what opens a network that takes the photograph whole, without context or scaling of its own.
+
+    Args:
+        distribution: The package that brings the weights.
+        file: The `.param` file in it.
+    """
+
+    def opened(options: Options) -> Opened:
+        param = packaged_file(distribution, file)
+        network = NcnnNetwork(param, threads=options.threads)
+        return Opened(enlarge=lambda low: to_8_bit(network(low)), digest=digest(weights_of(param)))
+
+    return opened

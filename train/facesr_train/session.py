@@ -77,11 +77,11 @@ def run_training(recipe: Recipe, settings: TrainSettings) -> Checkpoint | None:
         if fabric.is_global_zero:
             console.print(line, markup=False, soft_wrap=True)
 
+    split = find_photographs(settings.data)
     try:
         settings.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"--out {settings.out}: cannot be made a folder ({error.strerror})") from error
-    split = find_photographs(settings.data)
     data = recipe.data
     window_px = data.largest_crop_px + 2 * CONTEXT_PX
     photographs = load_photographs(
