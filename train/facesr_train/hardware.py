@@ -15,8 +15,7 @@ def has_fast_bfloat16(device_type: str) -> bool:
 def memory_layout(device: torch.device) -> torch.memory_format:
     """The layout of pictures in which 3x3 convolutions train fastest on `device`.
 
-    Channels last suits tensor cores and AMX. float32 on AVX2 is faster in torch's default layout: 109 to
-    123 against 75 to 99 GFLOP/s for forward and backward of `face-x2` on 8 crops of 96 px (two cores of an
-    AMD EPYC, Zen 3; torch 2.13.0; 2026-11-23).
+    Channels last suits tensor cores and AMX; float32 on AVX2 was about a fifth faster in torch's default
+    layout, in one trial with `face-x2`.
     """
     return torch.channels_last if has_fast_bfloat16(device.type) else torch.contiguous_format
