@@ -2,13 +2,16 @@
 
     python -m benchmarks.architectures --data DIR --minutes M -o RESULT.json [--recipe NAME|FILE.toml]
 
-Trains each candidate of architectures.toml in turn, exports it, and prints a table: parameters, GFLOP,
-optimiser steps, PSNR of the averaged weights on all held-out photographs after the last step, and the median
-seconds of a 512x512 photograph in onnxruntime on the CPU. Minutes count training only, not validation.
+First the rate of optimiser steps of each candidate of architectures.toml is measured, all in turn; minutes
+times that rate is the number of steps that it gets. So only this first part, a few minutes, and the last need
+an otherwise idle machine, and what else runs in between changes no figure.
 
-The same command continues what was stopped: candidates in RESULT.json are not trained again, and one that is
-half-trained goes on from its checkpoint. Seconds are measured anew each time, all networks in turn. Run it on
-an otherwise idle machine, or the minutes are not equal.
+Then it trains each candidate, exports it, and prints a table: parameters, GFLOP, optimiser steps, PSNR of the
+averaged weights on all held-out photographs after the last step, and the median seconds of a 512x512
+photograph in onnxruntime on the CPU, all networks in turn.
+
+The same command continues what was stopped: rates and candidates in RESULT.json are not made again, and one
+that is half-trained goes on from its checkpoint. Seconds are measured anew each time.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import json
 import os
 import statistics
 import sys
+import tempfile
 import time
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -43,6 +47,11 @@ from facesr_train.session import TrainSettings, run_training
 
 SIDE_PX = 512
 """Side of the photograph that GFLOP and seconds are stated for."""
+RATE_ROUNDS = 5
+RATE_ROUND_S = 6.0
+RATE_PHOTOGRAPHS = 12
+"""Rounds in which the candidates' rates are measured, the seconds of each
+candidate in a round, and the photographs that they see."""
 HELD_OUT = 1000
 """Validate on all held-out photographs, up to so many, where a recipe takes a few to save time."""
 
@@ -85,10 +94,14 @@ def _search(arguments: argparse.Namespace) -> dict[str, Any]:
     if runs.exists() and not arguments.output.exists():
         raise UsageError(f"{runs}: left from another search; remove it or name another --runs")
     document = _resumed(arguments.output, settings, recipes)
+    if document["rates"].keys() != recipes.keys():
+        document["rates"] = _rates(recipes, arguments)
+        _write(arguments.output, document)
     for name, recipe in recipes.items():
         if name not in document["rows"]:
             sys.stderr.write(f"{name}:\n")
-            document["rows"][name] = _trained(recipe, runs / name, arguments)
+            steps = max(1, round(document["rates"][name] * arguments.minutes * 60))
+            document["rows"][name] = _trained(recipe, steps, runs / name, arguments)
             _write(arguments.output, document)
     seconds = _seconds({name: runs / name / "network.onnx" for name in recipes}, arguments.repeats)
     for name, row in document["rows"].items():
@@ -125,12 +138,18 @@ def _resumed(output: Path, settings: Mapping[str, Any], recipes: Mapping[str, Re
     Raises:
         UsageError: `output` was made with other settings or candidates, or cannot be read or written.
     """
-    document: dict[str, Any] = {"program": "benchmarks.architectures", "settings": settings, "rows": {}}
+    document: dict[str, Any] = {
+        "program": "benchmarks.architectures",
+        "settings": settings,
+        "rates": {},
+        "rows": {},
+    }
     if output.exists():
         try:
             document = json.loads(output.read_text(encoding="utf-8"))
             known = {name: row["recipe"] for name, row in document["rows"].items()}
             before = document["settings"]
+            document["rates"].keys()
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise UsageError(f"{output}: cannot be read as a result of this program ({error})") from error
         wanted = {name: _label(recipe) for name, recipe in recipes.items()}
@@ -140,15 +159,51 @@ def _resumed(output: Path, settings: Mapping[str, Any], recipes: Mapping[str, Re
     return document
 
 
-def _trained(recipe: Recipe, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Train one candidate to its end, export it to `folder`, and return its row."""
+def _rates(recipes: Mapping[str, Recipe], arguments: argparse.Namespace) -> dict[str, float]:
+    """Median optimiser steps per second of each candidate, on the batches and the device that it trains with.
+
+    The clock runs over drawing a batch, both passes, the optimiser and the average, as in a run; a first
+    round is not counted.
+    """
+    measured: dict[str, list[float]] = {name: [] for name in recipes}
+    with tempfile.TemporaryDirectory() as folder:
+        few = _few(arguments.data, Path(folder))
+        for turn in range(1 + RATE_ROUNDS):
+            for name, recipe in recipes.items():
+                run = dataclasses.replace(recipe.run, epoch_steps=HELD_OUT**2, validation_photographs=1)
+                checkpoint = run_training(
+                    dataclasses.replace(recipe, run=run),
+                    TrainSettings(
+                        data=few,
+                        out=Path(folder) / f"{turn}-{name}",
+                        max_minutes=RATE_ROUND_S / 60,
+                        device=arguments.device,
+                    ),
+                )
+                assert checkpoint is not None
+                if turn:
+                    measured[name].append(checkpoint.step / checkpoint.elapsed_s)
+    return {name: round(statistics.median(values), 3) for name, values in measured.items()}
+
+
+def _few(data: Path, folder: Path) -> Path:
+    """A folder in `folder` with a few photographs of `data`: rates do not depend on how many there are."""
+    split = find_photographs(data)
+    for name, paths in (("train", split.train[:RATE_PHOTOGRAPHS]), ("val", split.val[:1])):
+        (folder / "data" / name).mkdir(parents=True)
+        for index, path in enumerate(paths):
+            (folder / "data" / name / f"{index}{path.suffix}").symlink_to(path.resolve())
+    return folder / "data"
+
+
+def _trained(recipe: Recipe, steps: int, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Train one candidate for `steps`, export it to `folder`, and return its row."""
     checkpoint = run_training(
-        recipe,
+        dataclasses.replace(recipe, run=dataclasses.replace(recipe.run, steps=steps)),
         TrainSettings(
             data=arguments.data,
             out=folder,
             resume=(folder / LAST_NAME).exists(),
-            max_minutes=arguments.minutes,
             device=arguments.device,
         ),
     )
