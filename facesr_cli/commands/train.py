@@ -58,7 +58,8 @@ def train(
     """Train RECIPE, a shipped recipe's name or a TOML file, on the photographs in --data.
 
     If --data has the folders train and val, these are used; else about one photograph in twenty is held out
-    for validation. The run writes last.ckpt and best.ckpt, which `facesr-cli export` turns into ONNX.
+    for validation. The run writes last.ckpt and, unless it is adversarial, best.ckpt (highest PSNR);
+    `facesr-cli export` turns either into ONNX.
     """
     try:
         from facesr_train.recipe import load_recipe, shipped_recipes
@@ -89,4 +90,5 @@ def train(
     click.echo(
         f"{out}: {checkpoint.step} steps in {checkpoint.elapsed_s / 60:.1f} minutes; validation {means}"
     )
-    click.echo(f"next: facesr-cli export {out / 'best.ckpt'} -o {checkpoint.recipe.name}.onnx")
+    kept = "best.ckpt" if checkpoint.recipe.adversarial is None else "last.ckpt"
+    click.echo(f"next: facesr-cli export {out / kept} -o {checkpoint.recipe.name}.onnx")

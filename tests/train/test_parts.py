@@ -14,10 +14,23 @@ from facesr_train.losses.pixel import CHARBONNIER_EPSILON
 from facesr_train.schedule import learning_rate, progress
 
 
-@pytest.mark.parametrize("name", LOSSES)
+def loss(name):
+    config, make = LOSSES[name]
+    return make(config())
+
+
+@pytest.mark.parametrize("name", ["l1", "charbonnier", "mse", "low-frequency"])
 def test_equal_pictures_cost_nothing(name):
     picture = torch.rand(2, 3, 8, 8)
-    assert float(LOSSES[name](picture, picture)) == pytest.approx(0, abs=1e-9)
+    assert float(loss(name)(picture, picture)) == pytest.approx(0, abs=1e-9)
+
+
+def test_the_colour_lock_sees_block_averages_only():
+    picture = torch.rand(2, 3, 16, 24)
+    texture = torch.ones(16, 24)
+    texture[::2] = -1
+    assert float(loss("low-frequency")(picture + 0.2 * texture, picture)) == pytest.approx(0, abs=1e-6)
+    assert float(loss("low-frequency")(picture + 0.2, picture)) == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +39,7 @@ def test_equal_pictures_cost_nothing(name):
 )
 def test_a_constant_error_of_a_tenth(name, expected):
     picture = torch.rand(2, 3, 8, 8, dtype=torch.float64)
-    assert float(LOSSES[name](picture + 0.1, picture)) == pytest.approx(expected)
+    assert float(loss(name)(picture + 0.1, picture)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_the_default_network_has_a_recipe():
         (("generator", "kind"), "half-resolution-swin", "there are half-resolution, .*half-resolution-span"),
         (("generator", "depth"), 3, "unknown key generator.depth"),
         (("generator", "kernel_px"), 7, "unknown key generator.kernel_px"),
-        (("loss",), [{"kind": "l3"}], "unknown kind 'l3'"),
+        (("loss",), [{"kind": "l3"}], "loss.kind is 'l3'"),
         (("loss",), [{"kind": "l1", "start": 0.5, "end": 0.2}], "start < end"),
         (("loss",), [], r"\[\[loss\]\]"),
         (("loss",), {"kind": "l1"}, "list of tables"),

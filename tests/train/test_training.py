@@ -16,7 +16,7 @@ from PIL import Image
 from facesr_cli.errors import CapabilityError, ModelError, TrainingError, UsageError
 from facesr_cli.model.info import read_model_info
 from facesr_export.exporter import export_checkpoint
-from facesr_train import loop, photographs, session
+from facesr_train import photographs, run_state, session
 from facesr_train.checkpoint import averaged_generator, load_checkpoint, save_checkpoint
 from facesr_train.recipe import recipe_from_dict
 from facesr_train.session import TrainSettings, run_training
@@ -95,7 +95,7 @@ def test_photographs_that_spilled_to_disk_are_removed_at_the_end(recipe, faces, 
 
 def test_a_time_budget_ends_the_run_at_the_lowest_rate(make_recipe, faces, tmp_path, monkeypatch):
     ticks = itertools.count()
-    monkeypatch.setattr(loop.time, "perf_counter", lambda: next(ticks) / 10)
+    monkeypatch.setattr(run_state.time, "perf_counter", lambda: next(ticks) / 10)
     recipe = make_recipe(steps=10**9, epoch_steps=10**6)
     checkpoint = run_training(recipe, settings(faces, tmp_path, max_minutes=0.05))
     assert checkpoint is not None
@@ -173,8 +173,8 @@ def test_a_run_may_start_from_the_weights_of_another(recipe, make_recipe, faces,
     for start in (tmp_path / "first" / "last.ckpt", exported):
         out = tmp_path / start.suffix
         with pytest.MonkeyPatch.context() as patch:  # the state before the first step
-            patch.setattr(loop._State, "steps", lambda self: iter(()))
-            patch.setattr(loop._State, "share_done", 1.0)
+            patch.setattr(run_state.RunState, "steps", lambda self: iter(()))
+            patch.setattr(run_state.RunState, "share_done", 1.0)
             begun = run_training(longer, settings(faces, out, init=start))
         assert begun.step == 0
         for name, tensor in first.average.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,8 @@ class Checkpoint:
     generator: dict[str, Tensor]
     average: dict[str, Tensor]
     optimiser: dict[str, Any]
+    adversary: dict[str, Any] = field(default_factory=dict)
+    """Weights and optimiser of the discriminator; empty where there is none."""
     initial: str = ""
     """Whose weights the run started from, in words; empty: fresh ones."""
 

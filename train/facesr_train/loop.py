@@ -1,79 +1,39 @@
-"""The training loop: one step function, and around it epochs, validation, checkpoints and time."""
+"""The training loop: one step of the generator and, where there is one, of the discriminator."""
 
 from __future__ import annotations
 
 import copy
-import math
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from facesr_cli.errors import TrainingError, UsageError
+from facesr_cli.errors import UsageError
+from facesr_train.adversary import Adversary
 from facesr_train.averaging import update_average
-from facesr_train.checkpoint import (
-    BEST_NAME,
-    LAST_NAME,
-    Checkpoint,
-    build_generator,
-    load_checkpoint,
-    save_checkpoint,
-)
-from facesr_train.crops import PairSource
+from facesr_train.checkpoint import LAST_NAME, Checkpoint, build_generator, load_checkpoint
+from facesr_train.generators.outputs import ManyOutputs
 from facesr_train.hardware import memory_layout
-from facesr_train.initial import InitialWeights
-from facesr_train.losses import LOSSES
+from facesr_train.objective import Objective
 from facesr_train.recipe import Recipe
 from facesr_train.run_log import RunLog
-from facesr_train.schedule import learning_rate, progress
-from facesr_train.validation import Pair, Validation, validate
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EpochReport:
-    """What the caller may print after each epoch."""
-
-    step: int
-    share_done: float
-    elapsed_s: float
-    remaining_s: float
-    loss: float
-    """Mean training loss of the epoch."""
-    steps_per_s: float
-    validation: Validation
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """Everything that `train` needs beside the recipe."""
-
-    folder: Path
-    source: PairSource
-    pairs: list[Pair]
-    data: str
-    """What the photographs are, in words; goes into the model file."""
-    resume: bool
-    budget_s: float | None
-    """Training time over all sittings; None: the recipe's steps decide."""
-    on_epoch: Callable[[EpochReport], None]
-    initial: InitialWeights | None = None
-    """Weights that a new run starts from; None: the recipe's fresh ones. A resumed run has its own."""
-    on_step: Callable[[float, float], None] = lambda share_done, remaining_s: None
+from facesr_train.run_state import Run, RunState
+from facesr_train.schedule import learning_rate
 
 
 def train(fabric: Fabric, recipe: Recipe, run: Run) -> Checkpoint:
     """Train until the recipe's steps or the budget are used up; returns the last state.
 
-    The folder holds `last.ckpt` (to resume from) and `best.ckpt` (highest mean validation PSNR).
+    The folder holds `last.ckpt` (to resume from) and `best.ckpt` (highest mean validation PSNR; only where
+    there is no adversarial game, which trades PSNR for texture).
 
     Raises:
         TrainingError: The loss or the weights became non-finite; `last.ckpt` is the last good state.
         UsageError: `resume` with a checkpoint of another recipe, or a used folder without `resume`.
+        CapabilityError: A loss needs a package that is not installed.
     """
+    previous = _previous(run, recipe)
     layout = memory_layout(fabric.device)
     network = build_generator(recipe).to(memory_format=layout)  # type: ignore[call-overload]
     if run.initial is not None:
@@ -83,14 +43,17 @@ def train(fabric: Fabric, recipe: Recipe, run: Run) -> Checkpoint:
     optimiser = torch.optim.Adam(
         network.parameters(), settings.learning_rate, (settings.beta1, settings.beta2)
     )
-    previous = _previous(run, recipe)
     if previous is not None:
         network.load_state_dict(previous.generator)
         average.load_state_dict(previous.average)
     wrapped, optimiser = fabric.setup(network, optimiser)
+    adversary = None if recipe.adversarial is None else Adversary(fabric, recipe)
     if previous is not None:
         optimiser.load_state_dict(previous.optimiser)
-    state = _State(fabric, recipe, run, network, average, optimiser, previous)
+        if adversary is not None:
+            adversary.load_state(previous.adversary)
+    objective = Objective(recipe, adversary, fabric.device)
+    state = RunState(fabric, recipe, run, network, average, optimiser, adversary, previous)
     with RunLog(run.folder) if fabric.is_global_zero else _NoLog() as log:
         for step in state.steps():
             share_done = state.share_done
@@ -105,7 +68,13 @@ def train(fabric: Fabric, recipe: Recipe, run: Run) -> Checkpoint:
                 group["lr"] = rate
             hr_crop_px, batch_size = recipe.data.crops_at(share_done)
             lr, hr = run.source.batch(step, batch_size, hr_crop_px)
-            loss = _loss(recipe, wrapped(lr).float(), hr, share_done)
+            outputs = _outputs(wrapped, network, lr)
+            targets = _targets(network, hr, outputs)
+            terms = dict.fromkeys(objective.names, torch.zeros((), device=fabric.device))
+            if adversary is not None and objective.plays(share_done):
+                terms["discriminator"] = adversary.step(outputs, targets, step=step, share_done=share_done)
+            minimised = objective.loss(outputs, targets, share_done)
+            loss = torch.stack(list(minimised.values())).sum()
             optimiser.zero_grad()
             fabric.backward(loss)
             fabric.clip_gradients(
@@ -113,20 +82,24 @@ def train(fabric: Fabric, recipe: Recipe, run: Run) -> Checkpoint:
             )
             optimiser.step()
             update_average(average, network, decay=settings.ema_decay, step=step)
-            state.count(loss.detach(), batch_size)
+            state.count(loss.detach(), {**terms, **minimised}, batch_size)
             if state.epoch_ends:
                 state.end_epoch(log, rate)
     return state.checkpoint()
 
 
-def _loss(recipe: Recipe, output: Tensor, target: Tensor, share_done: float) -> Tensor:
-    """Weighted sum of the terms that count at this share of the run."""
-    terms = [
-        term.weight * LOSSES[term.kind](output, target) for term in recipe.losses if term.active(share_done)
-    ]
-    if not terms:
-        raise UsageError(f"recipe {recipe.name}: no loss counts at {share_done:.0%} of the run")
-    return torch.stack(terms).sum()
+def _outputs(wrapped: nn.Module, network: nn.Module, lr: Tensor) -> dict[str, Tensor]:
+    """All outputs of the generator by name, float32; most generators have the `image` only."""
+    if isinstance(network, ManyOutputs):
+        return {name: output.float() for name, output in wrapped(lr, every=True).items()}
+    return {"image": wrapped(lr).float()}
+
+
+def _targets(network: nn.Module, hr: Tensor, outputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """What each output is compared with: the original, or what the generator makes of it."""
+    if isinstance(network, ManyOutputs):
+        return network.targets(hr)
+    return dict.fromkeys(outputs, hr)
 
 
 def _previous(run: Run, recipe: Recipe) -> Checkpoint | None:
@@ -158,141 +131,3 @@ class _NoLog:
 
     def __exit__(self, *_: object) -> None:
         return None
-
-
-class _State:
-    """Counters of a run and the moments at which it stops, validates and saves."""
-
-    def __init__(
-        self,
-        fabric: Fabric,
-        recipe: Recipe,
-        run: Run,
-        network: nn.Module,
-        average: nn.Module,
-        optimiser: torch.optim.Optimizer,
-        previous: Checkpoint | None,
-    ) -> None:
-        self._fabric, self._recipe, self._run = fabric, recipe, run
-        self._network, self._average, self._optimiser = network, average, optimiser
-        self._initial = previous.initial if previous else run.initial.origin if run.initial else ""
-        self._step = previous.step if previous else 0
-        self._elapsed_s = previous.elapsed_s if previous else 0.0
-        self._images_seen = previous.images_seen if previous else 0
-        self._best_db = previous.best_psnr_db if previous else -math.inf
-        self._val_db = dict(previous.val_psnr_db) if previous else {}
-        self._val_bicubic_db = dict(previous.val_bicubic_psnr_db) if previous else {}
-        self._session_s, self._session_steps = 0.0, 0
-        self._since = time.perf_counter()
-        self._loss_sum = torch.zeros((), device=fabric.device)
-        self._loss_count = 0
-        self._epoch_s = 0.0
-
-    @property
-    def share_done(self) -> float:
-        """Share of the whole run, by steps or by time."""
-        return progress(self._step, self._recipe.run.steps, self._elapsed_s, self._run.budget_s)
-
-    @property
-    def remaining_s(self) -> float:
-        """Training time left, from the rate of this sitting."""
-        if self._run.budget_s is not None:
-            return max(0.0, self._run.budget_s - self._elapsed_s)
-        if not self._session_steps:
-            return math.inf
-        return (self._recipe.run.steps - self._step) * self._session_s / self._session_steps
-
-    @property
-    def epoch_ends(self) -> bool:
-        """After an epoch's last step, and after the run's."""
-        return self._step % self._recipe.run.epoch_steps == 0 or self.share_done >= 1
-
-    def steps(self) -> Iterator[int]:
-        """Step numbers, counted from 0 over all sittings, until the run is done."""
-        while self.share_done < 1:
-            yield self._step
-
-    def count(self, loss: Tensor, batch_size: int) -> None:
-        """Account for one optimiser step."""
-        now = time.perf_counter()
-        # Every process must stop at the same step, so the first one's clock counts for all.
-        spent_s = float(self._fabric.broadcast(now - self._since))
-        self._since = now
-        self._step += 1
-        self._session_steps += 1
-        self._elapsed_s += spent_s
-        self._session_s += spent_s
-        self._epoch_s += spent_s
-        self._images_seen += batch_size * self._fabric.world_size
-        self._loss_sum += loss
-        self._loss_count += 1
-        if self._step % 20 == 0:
-            if not math.isfinite(float(self._loss_sum)):
-                self._give_up()
-            self._run.on_step(self.share_done, self.remaining_s)
-
-    def end_epoch(self, log: RunLog | None, rate: float) -> None:
-        """Validate the averaged weights, log, save, report; the clock of the run stands still meanwhile."""
-        loss = float(self._loss_sum) / self._loss_count
-        if not math.isfinite(loss) or not _finite(self._network) or not _finite(self._average):
-            self._give_up()
-        validation = validate(self._average.eval(), self._run.pairs, self._fabric.device)
-        self._val_db, self._val_bicubic_db = validation.psnr_db, validation.bicubic_psnr_db
-        steps_per_s = self._loss_count / max(self._epoch_s, 1e-9)
-        if log is not None:
-            scalars = {
-                "elapsed_s": round(self._elapsed_s, 1),
-                "images_seen": self._images_seen,
-                "learning_rate": rate,
-                "loss": loss,
-                "steps_per_s": round(steps_per_s, 3),
-            }
-            log.epoch(self._step, scalars, validation)
-        better = validation.mean_psnr_db > self._best_db
-        self._best_db = max(self._best_db, validation.mean_psnr_db)
-        checkpoint = self.checkpoint()
-        if better:  # first: a run that is killed in between does this epoch again and finds it better again
-            save_checkpoint(self._fabric, self._run.folder / BEST_NAME, checkpoint)
-        save_checkpoint(self._fabric, self._run.folder / LAST_NAME, checkpoint)
-        self._run.on_epoch(
-            EpochReport(
-                step=self._step,
-                share_done=self.share_done,
-                elapsed_s=self._elapsed_s,
-                remaining_s=self.remaining_s,
-                loss=loss,
-                steps_per_s=steps_per_s,
-                validation=validation,
-            )
-        )
-        self._loss_sum, self._loss_count, self._epoch_s = torch.zeros_like(self._loss_sum), 0, 0.0
-        self._since = time.perf_counter()
-
-    def checkpoint(self) -> Checkpoint:
-        """The state now."""
-        return Checkpoint(
-            recipe=self._recipe,
-            step=self._step,
-            elapsed_s=self._elapsed_s,
-            images_seen=self._images_seen,
-            data=self._run.data,
-            val_psnr_db=self._val_db,
-            val_bicubic_psnr_db=self._val_bicubic_db,
-            best_psnr_db=self._best_db,
-            generator=self._network.state_dict(),
-            average=self._average.state_dict(),
-            optimiser=self._optimiser.state_dict(),
-            initial=self._initial,
-        )
-
-    def _give_up(self) -> None:
-        last = self._run.folder / LAST_NAME
-        state = f"the last good state is {last}" if last.exists() else "no epoch was finished before"
-        raise TrainingError(
-            f"the loss or the weights became non-finite before step {self._step}; {state}. "
-            "Lower optimiser.learning_rate or gradient_clip and train again"
-        )
-
-
-def _finite(network: nn.Module) -> bool:
-    return all(bool(torch.isfinite(tensor).all()) for tensor in network.state_dict().values())

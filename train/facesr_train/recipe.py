@@ -13,8 +13,19 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from facesr_cli.errors import UsageError
+from facesr_train.discriminators import DISCRIMINATORS
 from facesr_train.generators import GENERATORS
-from facesr_train.sections import CropStage, DataSection, LossTerm, OptimiserSection, RunSection
+from facesr_train.generators.outputs import output_names
+from facesr_train.losses import LOSSES
+from facesr_train.losses.adversarial import GAMES
+from facesr_train.sections import (
+    AdversarialSection,
+    CropStage,
+    DataSection,
+    LossTerm,
+    OptimiserSection,
+    RunSection,
+)
 
 _Section = TypeVar("_Section")
 
@@ -35,8 +46,28 @@ class Recipe:
     losses: tuple[LossTerm, ...]
     optimiser: OptimiserSection
     run: RunSection
+    discriminator_kind: str = ""
+    """Empty where there is none."""
+    discriminator: Any = None
+    """The configuration dataclass of the discriminator's kind."""
+    adversarial: AdversarialSection | None = None
+    """Set if and only if there is a discriminator."""
 
     def __post_init__(self) -> None:
+        if (self.adversarial is None) != (self.discriminator is None):
+            raise ValueError("[discriminator] and [adversarial] belong together: give both or neither")
+        if self.adversarial is not None:
+            smallest = GAMES[self.adversarial.kind].smallest_batch
+            batches = [self.data.batch_size, *(stage.batch_size for stage in self.data.stages)]
+            if min(batches) < smallest:
+                raise ValueError(
+                    f"adversarial.kind {self.adversarial.kind!r} needs batches of {smallest} or more"
+                )
+        names = output_names(GENERATORS[self.generator_kind][1])
+        judged = () if self.adversarial is None else self.adversarial.judges
+        for name in (*(term.on for term in self.losses), *judged):
+            if name not in names:
+                raise ValueError(f"generator {self.generator_kind} has no output {name!r}, only {names}")
         moments = sorted(
             {0.0, 1.0, *(term.start for term in self.losses), *(term.end for term in self.losses)}
         )
@@ -55,6 +86,11 @@ class Recipe:
             values[title] = _without_defaults(section, values[title])
         for title, section in (("optimiser", self.optimiser), ("run", self.run)):
             values[title] = _without_defaults(section, values[title])
+        if self.adversarial is not None:
+            values["discriminator"] = _without_defaults(self.discriminator, values["discriminator"])
+            values["adversarial"] = _without_defaults(self.adversarial, values["adversarial"])
+        for term, table in zip(self.losses, values["loss"], strict=True):
+            table |= {"weight": term.weight, "start": term.start, "end": term.end}
         canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
@@ -70,9 +106,20 @@ class Recipe:
                 "degradations": dict(self.data.degradations),
                 "stages": [dataclasses.asdict(stage) for stage in self.data.stages],
             },
-            "loss": [dataclasses.asdict(term) for term in self.losses],
+            "loss": [_loss_table(term) for term in self.losses],
             "optimiser": dataclasses.asdict(self.optimiser),
             "run": dataclasses.asdict(self.run),
+            **self._game(),
+        }
+
+    def _game(self) -> dict[str, Any]:
+        """The tables of the adversarial part, where there is one."""
+        if self.adversarial is None:
+            return {}
+        adversarial = dataclasses.asdict(self.adversarial)
+        return {
+            "discriminator": {"kind": self.discriminator_kind, **dataclasses.asdict(self.discriminator)},
+            "adversarial": adversarial | {"judges": list(self.adversarial.judges)},
         }
 
 
@@ -116,8 +163,9 @@ def recipe_from_dict(values: Mapping[str, Any]) -> Recipe:
         ValueError: A key is unknown or missing, has the wrong type, or values contradict each other.
     """
     values = dict(values)
-    sections = {key: values.pop(key, None) for key in ("generator", "data", "loss", "optimiser", "run")}
-    for key in ("generator", "data", "optimiser", "run"):
+    tables = ("generator", "data", "optimiser", "run", "discriminator", "adversarial")
+    sections = {key: values.pop(key, None) for key in (*tables, "loss")}
+    for key in tables:
         if not isinstance(sections[key] or {}, Mapping):
             raise ValueError(f"{key} must be a table: [{key}]")
     if not isinstance(sections["loss"], list) or not all(
@@ -128,10 +176,11 @@ def recipe_from_dict(values: Mapping[str, Any]) -> Recipe:
         raise ValueError(f"unknown key {', '.join(sorted(unknown))}")
     if missing := {"name", "summary", "source"} - set(values):
         raise ValueError(f"missing key {', '.join(sorted(missing))}")
-    generator = dict(sections["generator"] or {})
-    kind = generator.pop("kind", None)
-    if kind not in GENERATORS:
-        raise ValueError(f"generator.kind is {kind!r}; there are {', '.join(GENERATORS)}")
+    kind, generator = _of_kind(GENERATORS, "generator", sections["generator"] or {})
+    if sections["discriminator"] is None:
+        judge_kind, judge = "", None
+    else:
+        judge_kind, judge = _of_kind(DISCRIMINATORS, "discriminator", sections["discriminator"])
     data = dict(sections["data"] or {})
     stages = data.pop("stages", [])
     if not isinstance(stages, list | tuple) or not all(isinstance(stage, Mapping) for stage in stages):
@@ -142,12 +191,53 @@ def recipe_from_dict(values: Mapping[str, Any]) -> Recipe:
     return Recipe(
         **values,
         generator_kind=kind,
-        generator=_section(GENERATORS[kind][0], "generator", generator),
+        generator=generator,
+        discriminator_kind=judge_kind,
+        discriminator=judge,
+        adversarial=_adversarial(sections["adversarial"]),
         data=_section(DataSection, "data", data),
-        losses=tuple(_section(LossTerm, "loss", term) for term in sections["loss"]),
+        losses=tuple(_loss_term(term) for term in sections["loss"]),
         optimiser=_section(OptimiserSection, "optimiser", sections["optimiser"] or {}),
         run=_section(RunSection, "run", sections["run"] or {}),
     )
+
+
+def _of_kind(
+    kinds: Mapping[str, tuple[type[Any], Any]], title: str, values: Mapping[str, Any]
+) -> tuple[str, Any]:
+    """(kind, configuration) of a table that names its kind beside the kind's own entries."""
+    rest = dict(values)
+    kind = rest.pop("kind", None)
+    if kind not in kinds:
+        raise ValueError(f"{title}.kind is {kind!r}; there are {', '.join(kinds)}")
+    return kind, _section(kinds[kind][0], title, rest)
+
+
+def _adversarial(values: Mapping[str, Any] | None) -> AdversarialSection | None:
+    if values is None:
+        return None
+    judges = values.get("judges", ["image"])
+    if not isinstance(judges, list | tuple):
+        raise ValueError("adversarial.judges must be a list of names")
+    return _section(AdversarialSection, "adversarial", {**values, "judges": tuple(judges)})
+
+
+def _loss_term(values: Mapping[str, Any]) -> LossTerm:
+    """A term from its table, in which the entries of the kind's configuration stand beside the others."""
+    common = {field.name for field in dataclasses.fields(LossTerm)} - {"config"}
+    own = {key: value for key, value in values.items() if key not in common}
+    kind = values.get("kind")
+    if kind not in LOSSES:
+        raise ValueError(f"loss.kind is {kind!r}; there are {', '.join(LOSSES)}")
+    table = {key: value for key, value in values.items() if key in common}
+    return _section(LossTerm, "loss", {**table, "config": _section(LOSSES[kind][0], f"loss {kind}", own)})
+
+
+def _loss_table(term: LossTerm) -> dict[str, Any]:
+    """`_loss_term` backwards; the entries that are their defaults are left out."""
+    values = {field.name: getattr(term, field.name) for field in dataclasses.fields(term)}
+    del values["config"]
+    return _without_defaults(term, values) | _without_defaults(term.config, dataclasses.asdict(term.config))
 
 
 def _section(kind: type[_Section], title: str, values: Mapping[str, Any]) -> _Section:
@@ -174,7 +264,7 @@ def _without_defaults(section: Any, values: Mapping[str, Any]) -> dict[str, Any]
     kept = dict(values)
     for item in dataclasses.fields(section):
         if item.default is not dataclasses.MISSING and getattr(section, item.name) == item.default:
-            del kept[item.name]
+            kept.pop(item.name, None)
     return kept
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from facesr_train.degradations import NAMES as DEGRADATION_NAMES
 from facesr_train.losses import LOSSES
+from facesr_train.losses.adversarial import GAMES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +97,10 @@ class LossTerm:
     """Share of the run at which the term sets in."""
     end: float = 1.0
     """Share of the run at which it stops; 1 includes the last step."""
+    on: str = "image"
+    """The output of the generator that is compared; most have no other than `image`."""
+    config: Any
+    """The configuration dataclass of the kind; its entries stand beside the others in the TOML table."""
 
     def __post_init__(self) -> None:
         if self.kind not in LOSSES:
@@ -105,6 +111,40 @@ class LossTerm:
     def active(self, progress: float) -> bool:
         """Whether the term counts at this share of the run."""
         return self.start <= progress < self.end or (self.end == 1.0 and progress >= 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdversarialSection:
+    """The game against a discriminator, beside the losses."""
+
+    kind: str
+    """One of the names in `facesr_train.losses.adversarial.GAMES`."""
+    weight: float
+    """Of the generator's adversarial loss among the `[[loss]]` terms."""
+    start: float = 0.0
+    """Share of the run at which the game sets in; before it the discriminator does not learn either."""
+    learning_rate: float = 1e-4
+    """Peak of the discriminator's schedule, which has the form of the generator's."""
+    beta1: float = 0.9
+    beta2: float = 0.99
+    r1_weight: float = 0.0
+    """Of the squared gradient at originals, halved, in the discriminator's loss."""
+    r1_every: int = 16
+    """Steps between two evaluations of that penalty, whose weight is multiplied by this number."""
+    judges: tuple[str, ...] = ("image",)
+    """The outputs of the generator that the discriminator sees."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in GAMES:
+            raise ValueError(f"adversarial: unknown kind {self.kind!r}; there are {', '.join(GAMES)}")
+        if self.weight <= 0 or self.learning_rate <= 0 or self.r1_weight < 0 or self.r1_every < 1:
+            raise ValueError(
+                "adversarial: needs weight > 0, learning_rate > 0, r1_weight >= 0 and r1_every >= 1"
+            )
+        if not 0 <= self.start < 1 or not all(0 <= value < 1 for value in (self.beta1, self.beta2)):
+            raise ValueError("adversarial: start, beta1 and beta2 must lie in 0..1, 1 left out")
+        if not self.judges or not all(isinstance(name, str) for name in self.judges):
+            raise ValueError("adversarial.judges must name at least one output of the generator")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

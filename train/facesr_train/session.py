@@ -19,9 +19,10 @@ from facesr_train.crops import PairSource
 from facesr_train.degradations import CONTEXT_PX
 from facesr_train.hardware import has_fast_bfloat16
 from facesr_train.initial import read_initial
-from facesr_train.loop import EpochReport, Run, train
+from facesr_train.loop import train
 from facesr_train.photographs import Split, find_photographs, load_photographs
 from facesr_train.recipe import Recipe
+from facesr_train.run_state import EpochReport, Run
 from facesr_train.validation import make_pairs
 
 SPILL_SUFFIX = ".uint8"

@@ -1,16 +1,34 @@
-"""The fidelity losses that a recipe can name; pure functions, weighted by the loop.
+"""The losses that a recipe can name, weighted by the loop.
 
-All take `output` and `target`, float32 RGB (N, 3, H, W), target in [0, 1], output not clamped, and return a
-scalar that is 0 (or the stated constant) where the two are equal.
+Each compares `output` and `target`, float32 RGB (N, 3, H, W), target in [0, 1], output not clamped, and
+returns a scalar that is 0 (or the stated constant) where the two are equal. The losses of the adversarial
+game, which compare logits, are in `adversarial.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
+from facesr_train.losses.low_frequency import LowFrequencyConfig, LowFrequencyLoss
 from facesr_train.losses.pixel import charbonnier, l1, mse
 
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": l1, "charbonnier": charbonnier, "mse": mse}
-"""Recipe word -> loss."""
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""(output, target) -> scalar; a function, or a module whose weights are frozen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoConfig:
+    """Of a loss without settings."""
+
+
+LOSSES: dict[str, tuple[type[Any], Callable[[Any], Loss]]] = {
+    "l1": (NoConfig, lambda config: l1),
+    "charbonnier": (NoConfig, lambda config: charbonnier),
+    "mse": (NoConfig, lambda config: mse),
+    "low-frequency": (LowFrequencyConfig, LowFrequencyLoss),
+}
+"""Recipe word -> (configuration, what makes the loss of it)."""
