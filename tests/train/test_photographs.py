@@ -134,6 +134,31 @@ def test_rescaled_crops_show_more_of_a_photograph_at_the_same_size():
     assert set(rising.tolist()) <= {5, 6, 7, 8, 9} and int(rising.max()) >= 8
 
 
+def test_soft_crops_hold_nothing_finer_than_an_enlarged_photograph():
+    noise = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 256, 256), dtype=np.uint8))
+    _, sharp = source(noise).batch(0, 24, 64)
+    _, soft = source(noise, augmentation=Augmentation(soft_share=1.0)).batch(0, 24, 64)
+    assert soft.shape == sharp.shape
+
+    def finest(pictures):
+        return (pictures[..., 1:] - pictures[..., :-1]).abs().mean((1, 2, 3))
+
+    assert float(finest(soft).max()) < float(finest(sharp).min())
+    assert float(finest(soft).min()) < 0.6 * float(finest(sharp).mean())
+
+
+def test_flat_crops_are_plain_or_linear_ramps_of_any_colour(portrait):
+    photograph = torch.from_numpy(portrait).permute(2, 0, 1).contiguous()
+    _, hr = source(photograph, augmentation=Augmentation(flat_share=1.0)).batch(0, 64, 32)
+    levels = hr * 255
+    bends = levels[..., 2:] - 2 * levels[..., 1:-1] + levels[..., :-2]
+    assert float(bends.abs().max()) <= 2.01, "a line, rounded to whole levels"
+    plain = (levels.amax((2, 3)) == levels.amin((2, 3))).all(1)
+    assert 16 <= int(plain.sum()) <= 48
+    colours = levels[plain].mean((2, 3))
+    assert float((colours.amax(1) - colours.amin(1)).max()) > 180, "saturated ones among them"
+
+
 def test_changed_colours_reach_both_resolutions(portrait):
     photograph = torch.from_numpy(portrait).permute(2, 0, 1).contiguous()
     changed = source(photograph, augmentation=Augmentation(colour_share=1.0))

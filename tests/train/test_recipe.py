@@ -133,7 +133,7 @@ def test_crops_change_along_the_run():
 def test_options_that_a_recipe_does_not_use_leave_its_digest():
     values = load_recipe("face-x2").to_dict()
     digest = recipe_from_dict(values).digest
-    del values["data"]["colour_share"]
+    del values["data"]["max_side_px"]
     assert recipe_from_dict(values).digest == digest
-    values["data"]["colour_share"] = 0.5
+    values["data"]["max_side_px"] = 512
     assert recipe_from_dict(values).digest != digest

@@ -207,6 +207,8 @@ def test_crops_grow_and_everything_is_drawn_along_a_run(recipe, faces, tmp_path)
         "varied_share": 0.5,
         "rescale_share": 0.5,
         "colour_share": 0.5,
+        "soft_share": 0.5,
+        "flat_share": 0.2,
     }
     done = run_training(recipe_from_dict(values), settings(faces, tmp_path / "run"))
     assert done.step == 6 and done.images_seen == 3 * 2 + 3 * 1

@@ -11,10 +11,13 @@ from torch.nn import functional as F
 
 from facesr_train.augmentation import (
     SMALLEST_SCALE,
+    SOFTEST_SCALE,
     Augmentation,
     change_colours,
     drawn,
+    ramp,
     reduce_window,
+    soften_window,
 )
 from facesr_train.degradations import CONTEXT_PX, degrade
 from facesr_train.hardware import memory_layout
@@ -88,13 +91,18 @@ class PairSource:
         cell = int(torch.searchsorted(cumulative, torch.tensor(rng.random() * float(cumulative[-1]))))
         cell = min(cell, len(cumulative) - 1)
         _, height, width = photograph.shape
+        if drawn(rng, self._augmentation.flat_share):
+            return ramp(side_px, rng, self._device)
         taken_px = side_px
-        if drawn(rng, self._augmentation.rescale_share):
+        soft = drawn(rng, self._augmentation.soft_share)
+        if soft:
+            taken_px = round(side_px * rng.uniform(SOFTEST_SCALE, 1))
+        elif drawn(rng, self._augmentation.rescale_share):
             taken_px = min(round(side_px / rng.uniform(SMALLEST_SCALE, 1)), height, width)
         top = _place((cell // columns + rng.random()) * CELL_PX, taken_px, height)
         left = _place((cell % columns + rng.random()) * CELL_PX, taken_px, width)
         window = photograph[:, top : top + taken_px, left : left + taken_px].to(self._device)
-        window = reduce_window(window, side_px)
+        window = soften_window(window, side_px) if soft else reduce_window(window, side_px)
         if drawn(rng, self._augmentation.colour_share):
             window = change_colours(window, rng)
         return window.flip(2) if rng.random() < 0.5 else window

@@ -44,6 +44,10 @@ class DataSection:
     """Share of crops that are reduced from a somewhat larger window, and so are sharper."""
     colour_share: float = 0.0
     """Share of crops whose exposure, gamma and colour balance are changed."""
+    soft_share: float = 0.0
+    """Share of crops that are enlarged from a smaller window, and so are softer than a photograph."""
+    flat_share: float = 0.0
+    """Share of crops that are a plain colour or a linear ramp instead of a photograph."""
     stages: tuple[CropStage, ...] = ()
     """Later sizes of crops, by rising `start`: small crops learn fast, large ones what needs context."""
     max_side_px: int = 1024
@@ -53,7 +57,8 @@ class DataSection:
 
     def __post_init__(self) -> None:
         _check_crops("data", self.hr_crop_px, self.batch_size)
-        for name in ("sharp_share", "varied_share", "rescale_share", "colour_share"):
+        names = ("sharp_share", "varied_share", "rescale_share", "colour_share", "soft_share", "flat_share")
+        for name in names:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"data.{name} must lie in 0..1")
         starts = [stage.start for stage in self.stages]

@@ -115,6 +115,8 @@ def run_training(recipe: Recipe, settings: TrainSettings) -> Checkpoint | None:
                     varied_share=data.varied_share,
                     rescale_share=data.rescale_share,
                     colour_share=data.colour_share,
+                    soft_share=data.soft_share,
+                    flat_share=data.flat_share,
                 ),
                 seed=recipe.run.seed,
                 rank=fabric.global_rank,
