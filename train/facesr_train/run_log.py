@@ -37,6 +37,7 @@ class RunLog:
         for kind, value in validation.psnr_db.items():
             row[f"psnr_db/{kind}"] = round(value, 4)
             row[f"gain_db/{kind}"] = round(value - validation.bicubic_psnr_db[kind], 4)
+            row[f"energy/{kind}"] = round(validation.energy[kind], 4)
         path = self._folder / CSV_NAME
         fresh = not path.exists()
         with path.open("a", newline="", encoding="utf-8") as file:

@@ -167,7 +167,8 @@ class _Reporter:
         if not self._enabled:
             return
         gains = "  ".join(
-            f"{kind} {value:.2f} dB ({value - report.validation.bicubic_psnr_db[kind]:+.2f})"
+            f"{kind} {value:.2f} dB ({value - report.validation.bicubic_psnr_db[kind]:+.2f}) "
+            f"energy {report.validation.energy[kind]:.2f}"
             for kind, value in report.validation.psnr_db.items()
         )
         self._console.print(

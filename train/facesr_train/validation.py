@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from facesr_cli.bench.measures import high_frequency_energy
 from facesr_cli.bench.metrics import psnr_db
 from facesr_train.degradations import degrade
 from facesr_train.hardware import memory_layout
@@ -34,10 +35,12 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """Mean PSNR in dB by degradation, and one grid: low resolution, bicubic, network, original per row."""
+    """Means by degradation, and one grid: low resolution, bicubic, network, original per row."""
 
     psnr_db: dict[str, float]
     bicubic_psnr_db: dict[str, float]
+    energy: dict[str, float]
+    """Energy above 0.25 cycles/px, relative to the original's; 1: as much fine detail."""
     grid: NDArray[np.uint8]
 
     @property
@@ -68,6 +71,7 @@ def validate(network: nn.Module, pairs: Sequence[Pair], device: torch.device) ->
     """Run `network` on every pair in float32 and compare in 8 bit."""
     ours: dict[str, list[float]] = {}
     baseline: dict[str, list[float]] = {}
+    energy: dict[str, list[float]] = {}
     rows: list[NDArray[np.uint8]] = []
     stride = max(1, len(pairs) // GRID_ROWS)
     for index, pair in enumerate(pairs):
@@ -76,9 +80,10 @@ def validate(network: nn.Module, pairs: Sequence[Pair], device: torch.device) ->
         result = _to_array(output.mul(255).round().clamp(0, 255).to(torch.uint8))
         ours.setdefault(pair.kind, []).append(psnr_db(result, pair.hr))
         baseline.setdefault(pair.kind, []).append(pair.bicubic_psnr_db)
+        energy.setdefault(pair.kind, []).append(high_frequency_energy(result, pair.hr) or 0.0)
         if index % stride == 0 and len(rows) < GRID_ROWS:
             rows.append(_row(pair, result))
-    return Validation(_means(ours), _means(baseline), np.concatenate(rows, 0))
+    return Validation(_means(ours), _means(baseline), _means(energy), np.concatenate(rows, 0))
 
 
 def _row(pair: Pair, result: NDArray[np.uint8]) -> NDArray[np.uint8]:
