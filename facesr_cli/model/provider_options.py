@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
-from pathlib import Path
 
+from facesr_cli.cache import cache_folder
 from facesr_cli.model.providers import Provider, openvino_device
 
 
@@ -41,13 +39,6 @@ def provider_options(provider: Provider, *, device: int, precision: str, cache_k
 def partner_options(partner: str, *, device: int, precision: str) -> dict[str, str]:
     """Options of a provider that helps another out (CUDA beside TensorRT)."""
     return _cuda_options(device, precision) if partner == "CUDAExecutionProvider" else {}
-
-
-def cache_folder() -> Path:
-    """Where compiled engines are kept between runs."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "facesr-cli"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "facesr-cli"
 
 
 def _cuda_options(device: int, precision: str) -> dict[str, str]:
