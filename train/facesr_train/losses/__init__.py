@@ -1,7 +1,8 @@
 """The losses that a recipe can name, weighted by the loop.
 
 Each compares `output` and `target`, float32 RGB (N, 3, H, W), target in [0, 1], output not clamped, and
-returns a scalar that is 0 (or the stated constant) where the two are equal. The losses of the adversarial
+returns a scalar that is 0 (or the stated constant) where the two are equal. Some bring frozen networks of others, see
+`facesr_train.external`. The losses of the adversarial
 game, which compare logits, are in `adversarial.py`.
 """
 
@@ -13,7 +14,9 @@ from typing import Any
 
 from torch import Tensor
 
+from facesr_train.losses.identity import IdentityConfig, IdentityLoss
 from facesr_train.losses.low_frequency import LowFrequencyConfig, LowFrequencyLoss
+from facesr_train.losses.perceptual import PerceptualConfig, PerceptualLoss, PlipsConfig, PlipsLoss
 from facesr_train.losses.pixel import charbonnier, l1, mse
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -30,5 +33,8 @@ LOSSES: dict[str, tuple[type[Any], Callable[[Any], Loss]]] = {
     "charbonnier": (NoConfig, lambda config: charbonnier),
     "mse": (NoConfig, lambda config: mse),
     "low-frequency": (LowFrequencyConfig, LowFrequencyLoss),
+    "perceptual": (PerceptualConfig, PerceptualLoss.build),
+    "plips": (PlipsConfig, PlipsLoss.build),
+    "identity": (IdentityConfig, IdentityLoss.build),
 }
 """Recipe word -> (configuration, what makes the loss of it)."""
