@@ -1,9 +1,9 @@
 """The losses that a recipe can name, weighted by the loop.
 
 Each compares `output` and `target`, float32 RGB (N, 3, H, W), target in [0, 1], output not clamped, and
-returns a scalar that is 0 (or the stated constant) where the two are equal. Some bring frozen networks of others, see
-`facesr_train.external`. The losses of the adversarial
-game, which compare logits, are in `adversarial.py`.
+returns a scalar that is 0 (or the stated constant) where the two are equal. Some bring frozen networks of
+others, see `facesr_train.external`. The losses of the adversarial game, which compare logits, are in
+`adversarial.py`.
 """
 
 from __future__ import annotations
