@@ -13,6 +13,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from facesr_cli.batch.fleet import members_of
 from facesr_cli.batch.inference import PhotoUpscaler, upscale_each
 from facesr_cli.batch.plan import Job
 from facesr_cli.batch.report import FileResult
@@ -85,7 +86,7 @@ def forecast(
     pixels = sum(number for _job, number in todo)
     threads = max(1, min(2 * workers, usable_cpus()))
     around_s = sum(probe.decode_s + probe.encode_s for probe in probes) / threads
-    network_s = sum(probe.infer_s for probe in probes)
+    network_s = sum(probe.infer_s for probe in probes) / len(members_of(upscaler))
     need, free = _disks(todo, probes)
     return Forecast(
         elapsed_s=(network_s + around_s) / len(probes) * pixels,

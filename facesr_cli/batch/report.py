@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 from facesr_cli import __version__
 from facesr_cli.batch.discover import Ignored
+from facesr_cli.batch.stage_times import Stages
 from facesr_cli.batch.wording import counted, escaped, printable
 from facesr_cli.errors import FacesrError, UsageError
 
@@ -60,15 +61,6 @@ class Facts:
         """Return e.g. "face-x2 1.0 on CPUExecutionProvider (fp32)"."""
         name, version = escaped(self.model_name), escaped(self.model_version)
         return f"{name} {version} on {self.provider_actual} ({self.precision})"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stages:
-    """Seconds of work per stage, added over threads: the largest one is the bottleneck to look at."""
-
-    decode_s: float = 0.0
-    infer_s: float = 0.0
-    encode_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,11 +111,7 @@ class Report:
             "precision": self.facts.precision,
             "elapsed_s": round(self.elapsed_s, 3),
             "images_per_s": round(self.images_per_s, 3),
-            "stages": {
-                "decode_s": round(self.stages.decode_s, 3),
-                "infer_s": round(self.stages.infer_s, 3),
-                "encode_s": round(self.stages.encode_s, 3),
-            },
+            "stages": self.stages.to_json(),
             "counts": {status: self.count(status) for status in ("done", "skipped", "failed")},
             "error": None if self.error is None else str(self.error),
             "files": [_file_json(result) for result in self.files],

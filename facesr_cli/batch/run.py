@@ -13,6 +13,7 @@ from facesr_cli import __version__
 from facesr_cli.batch.agenda import Plan, make_plan
 from facesr_cli.batch.atomic import is_writable, write_atomically
 from facesr_cli.batch.claims import claim
+from facesr_cli.batch.fleet import members_of
 from facesr_cli.batch.inference import PhotoUpscaler
 from facesr_cli.batch.interrupt import Interrupt
 from facesr_cli.batch.pipeline import Limits, Pipeline
@@ -126,7 +127,11 @@ def _run(
         metadata=settings.metadata,
         software=f"facesr-cli {__version__}, model {upscaler.info.name} {upscaler.info.version}",
     )
-    limits = Limits(workers=workers_of(settings), batch_size=max(1, upscaler.batch_size))
+    limits = Limits(
+        workers=workers_of(settings),
+        batch_size=max(1, upscaler.batch_size),
+        networks=len(members_of(upscaler)),
+    )
     pipeline = Pipeline(upscaler, writer, limits, stopped=course.stopped, finished=course.finished)
     with warnings.catch_warnings(), pixel_limit(settings.max_megapixels):
         # Pillow warns about what `decode` either survives or reports by name; between the lines of a

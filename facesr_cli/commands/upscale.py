@@ -182,6 +182,8 @@ def _tell(report: Report, *, quiet: bool, verbose: bool) -> None:
     from facesr_cli.batch.report import ignored_lines
 
     lines = [] if quiet else [*ignored_lines(report.ignored, each=verbose), *report.notes(), report.summary()]
+    if verbose and (stages := report.stages.line()):
+        lines.append(stages)
     if not quiet and (destination := report.destination()):
         lines.append(destination)
     for line in (*lines, *report.failures()):
