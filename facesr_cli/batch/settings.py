@@ -36,8 +36,8 @@ class Settings:
     realism: float | None = None
     """0-1; None is the model's own balance."""
     provider: str = "auto"
-    device: int = 0
-    """Which GPU, counted from 0."""
+    device: int | Literal["all"] = 0
+    """Which GPU, counted from 0, or all of them."""
     precision: str = "auto"
     batch_size: int | None = None
     """Photographs of equal shape per inference; None leaves it to the upscaler."""

@@ -60,7 +60,7 @@ _FOLDER = click.Path(path_type=Path)
     help="Write bench.json, bench.md, images.csv and side-by-side crops there.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the table.")
-@inference_options
+@inference_options()
 @click.pass_context
 def bench(
     ctx: click.Context,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import click
 
@@ -15,8 +15,9 @@ PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 
 if TYPE_CHECKING:
     _Parameter = click.ParamType[int | None]
+    _Device = click.ParamType[int | Literal["all"]]
 else:
-    _Parameter = click.ParamType
+    _Parameter = _Device = click.ParamType
 
 
 class AutoInt(_Parameter):
@@ -43,8 +44,36 @@ class AutoInt(_Parameter):
         return number
 
 
-def inference_options(command: _Command) -> _Command:
-    """Add --provider, --device, --precision, --batch-size and --tile."""
+class DeviceNumber(_Device):
+    """The number of a GPU, from 0, or the word `all`, which stays a word."""
+
+    name = "N|all"
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | Literal["all"]:
+        """Return the number, or `all`."""
+        if value == "all":
+            return "all"
+        try:
+            number = int(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither 'all' nor a whole number", param, ctx)
+        if number < 0:
+            self.fail(f"{number} is less than 0", param, ctx)
+        return number
+
+
+def inference_options(*, several_devices: bool = False) -> Callable[[_Command], _Command]:
+    """Add --provider, --device, --precision, --batch-size and --tile.
+
+    Args:
+        several_devices: Whether --device takes `all`.
+    """
+    return lambda command: _add_inference_options(command, several_devices)
+
+
+def _add_inference_options(command: _Command, several_devices: bool) -> _Command:
     decorators = (
         click.option(
             "--provider",
@@ -55,18 +84,21 @@ def inference_options(command: _Command) -> _Command:
         ),
         click.option(
             "--device",
-            type=click.IntRange(min=0),
+            type=DeviceNumber() if several_devices else click.IntRange(min=0),
             default=0,
             show_default=True,
-            metavar="N",
-            help="Which GPU, counted from 0.",
+            metavar="N|all" if several_devices else "N",
+            help="Which GPU, counted from 0, or all of them."
+            if several_devices
+            else "Which GPU, counted from 0.",
         ),
         click.option(
             "--precision",
             type=click.Choice(PRECISIONS),
             default="auto",
             show_default=True,
-            help="Arithmetic of the network; auto is fp16 on CUDA and TensorRT, else fp32.",
+            help="Arithmetic of the network; auto is fp16 on CUDA and TensorRT, bf16 on OpenVINO where the "
+            "CPU has AMX and the picture stays the same, else fp32.",
         ),
         click.option(
             "--batch-size",

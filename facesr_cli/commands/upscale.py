@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     metavar="0..1",
     help="From 0, closest to the source, to 1, most texture; for models that offer it.",
 )
-@inference_options
+@inference_options(several_devices=True)
 @click.option(
     "--format",
     "file_format",
@@ -131,20 +131,30 @@ def _print_document(report: Report) -> int:
 
 def _open_upscaler(settings: Settings) -> Any:
     """Open the real network; ModelError and ProviderError come from here, before anything is written."""
+    from facesr_cli.batch.fleet import Fleet
+    from facesr_cli.model.devices import open_on_devices
     from facesr_cli.model.upscaler import Upscaler
 
-    upscaler = Upscaler(
-        settings.model,
-        provider=settings.provider,
-        device=settings.device,
-        precision=settings.precision,
-        batch_size=settings.batch_size,
-        tile_px=settings.tile_px,
-        realism=settings.realism,
-    )
-    if upscaler.provider.warning:
-        click.echo(f"note: {upscaler.provider.warning}", err=True)
-    return upscaler
+    def open_one(provider: str, device: int) -> Upscaler:
+        return Upscaler(
+            settings.model,
+            provider=provider,
+            device=device,
+            precision=settings.precision,
+            batch_size=settings.batch_size,
+            tile_px=settings.tile_px,
+            realism=settings.realism,
+            tell=_note,
+        )
+
+    upscalers = open_on_devices(open_one, provider=settings.provider, device=settings.device)
+    if upscalers[0].provider.warning:
+        _note(upscalers[0].provider.warning)
+    return upscalers[0] if len(upscalers) == 1 else Fleet(tuple(upscalers))
+
+
+def _note(sentence: str) -> None:
+    click.echo(f"note: {sentence}", err=True)
 
 
 def _dry_run(settings: Settings, *, as_json: bool, verbose: bool) -> int:

@@ -30,6 +30,18 @@ class Budget:
             return self.batch_size
         return max(1, min(self.batch_size, self.batch_px // (height * width)))
 
+    def within(self, most_px: int, rule: TileRule) -> Budget:
+        """No more than `most_px` pixels at once, as far as tiles may shrink; never larger than now."""
+        tile = self.tile_px
+        while tile * tile > most_px and tile > rule.smallest_tile:
+            tile = max(tile // 2, rule.smallest_tile)
+        return replace(
+            self,
+            whole_px=min(self.whole_px, most_px),
+            tile_px=tile,
+            batch_px=most_px if self.batch_px is None else min(self.batch_px, most_px),
+        )
+
     def after_shortage(self, height: int, width: int, batch: int, rule: TileRule) -> Budget | None:
         """Half of what did not fit into memory: half the batch, then half the tile; None where that ends.
 
@@ -54,11 +66,32 @@ _CPU = Budget(whole_px=1024 * 1024, tile_px=512, batch_size=1, batch_px=None)
 _GPU = Budget(whole_px=2048 * 2048, tile_px=1024, batch_size=8, batch_px=2048 * 2048)
 
 
-def budget_for(provider_key: str, rule: TileRule, *, batch_size: int | None, tile_px: int | None) -> Budget:
-    """The budget of a provider; what the caller names (not None) is taken as it is."""
+MEMORY_SHARE = 0.6
+"""Part of the free memory that estimates may fill; workspaces of convolutions and gaps take from the rest."""
+
+
+def budget_for(
+    provider_key: str,
+    rule: TileRule,
+    *,
+    batch_size: int | None,
+    tile_px: int | None,
+    most_px: int | None = None,
+) -> Budget:
+    """The budget of a provider; what the caller names (not None) is taken as it is.
+
+    Args:
+        provider_key: Where the network runs.
+        rule: How it may be tiled.
+        batch_size: Pictures at once.
+        tile_px: Largest side of a tile.
+        most_px: Pixels that the device's free memory has room for at once; None: not known.
+    """
     budget = _CPU if provider_key in ("cpu", "openvino") else _GPU
     # A network that looks far around needs larger tiles, or most of each tile would be context.
     budget = replace(budget, tile_px=max(budget.tile_px, 2 * rule.smallest_tile))
+    if most_px is not None:
+        budget = budget.within(most_px if batch_size is None else most_px // batch_size, rule)
     if batch_size is not None:
         budget = replace(budget, batch_size=batch_size, batch_px=None)
     if tile_px is not None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from facesr_cli.errors import UpscaleFailedError
 from facesr_cli.model import graph
+from facesr_cli.model.binding import BoundSession
 from facesr_cli.model.providers import Provider
 
 _OUT_OF_MEMORY = (
@@ -33,6 +34,8 @@ class Engine:
     run_options: Any
     provider: Provider
     precision: str
+    bound: BoundSession | None = None
+    """The same session behind buffers on its device; None: pixels are handed over at each run."""
 
     def run(self, pixels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Run the network on (N,H,W,3) RGB pixels of the type it was opened for.
@@ -44,9 +47,12 @@ class Engine:
             UpscaleFailedError: `out-of-memory` or `inference-failed`.
         """
         try:
-            result, means = self.session.run(
-                [graph.OUTPUT, graph.MEANS], {graph.INPUT: pixels}, self.run_options
-            )
+            if self.bound is not None:
+                result, means = self.bound.run(pixels)
+            else:
+                result, means = self.session.run(
+                    [graph.OUTPUT, graph.MEANS], {graph.INPUT: pixels}, self.run_options
+                )
         # onnxruntime raises many classes that share no base; all of them become typed data here.
         except Exception as error:
             message = str(error).strip() or type(error).__name__

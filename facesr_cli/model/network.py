@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import onnx
 
 from facesr_cli.errors import ModelError, ProviderError, UpscaleFailedError, UsageError
+from facesr_cli.model import cuda_driver
 from facesr_cli.model.blend import blend
+from facesr_cli.model.budget import MEMORY_SHARE
 from facesr_cli.model.engine import Engine
+from facesr_cli.model.footprint import bytes_per_pixel
 from facesr_cli.model.graph import PixelType, attach_integer_io
 from facesr_cli.model.info import Model
 from facesr_cli.model.onnxfile import read_interface, read_onnx
 from facesr_cli.model.precision import to_float16
+from facesr_cli.model.probe import MULTIPLES
 from facesr_cli.model.session import NetworkSource, Pixels, open_engine
+from facesr_cli.model.shapes import PREFER_FEW
+from facesr_cli.model.tuning import Tuning
 
 MAX_DRIFT_LEVELS = 8.0
 """Largest difference, in 8-bit levels, between the means of a picture and of its enlargement. A sound network
@@ -26,6 +33,9 @@ stays below one level; black, white or noisy output of a broken one does not."""
 
 SMALLEST_JUDGED_PX = 16
 """Pictures with a shorter side are all border, where a sound network may drift; they are not judged."""
+
+_SAMPLE_PX = 2 * max(MULTIPLES)
+"""Side of a small picture that every network takes."""
 
 
 class Network:
@@ -37,6 +47,8 @@ class Network:
         device: Which GPU, from 0.
         precision: `auto`, `fp32`, `fp16` or `bf16`.
         threads: Threads for one picture on a CPU; None: all that this process may use.
+        tuning: How the device is driven.
+        tell: Takes sentences for people, before what takes minutes.
     """
 
     def __init__(
@@ -47,16 +59,19 @@ class Network:
         device: int,
         precision: str,
         threads: int | None,
+        tuning: Tuning,
+        tell: Callable[[str], object],
     ) -> None:
         self._model = model
-        self._device = device
-        self._threads = threads
-        engine, self.choice = open_engine(
-            self._source("uint8"), requested=requested, device=device, precision=precision, threads=threads
-        )
+        self._open = partial(open_engine, device=device, threads=threads, tuning=tuning, tell=tell)
+        engine, self.choice = self._open(self._source("uint8"), requested=requested, precision=precision)
         self.provider_key = engine.provider.key
+        self._sessions = tuning.sessions_on(self.provider_key)
         self._engines: dict[tuple[str, PixelType], Engine] = {(self.provider_key, "uint8"): engine}
         self._closed = False
+        self._fills_up = self.provider_key in PREFER_FEW
+        self._largest: dict[tuple[int, ...], int] = {}
+        """Most pictures of a shape (h,w,3) that have run together; fewer are filled up to as many."""
         self._done: dict[Engine, tuple[tuple[int, ...], np.dtype[Any]]] = {}
         self.repeated: frozenset[int] = frozenset()
         """Which pictures of the last `run` were done again in fp32 on the CPU."""
@@ -94,6 +109,22 @@ class Network:
             self.repeated |= {index}
         return accepted
 
+    def most_px(self, device: int) -> int | None:
+        """Pixels that the free memory of GPU `device` has room for at once; None where that is not known.
+
+        Where several sessions are to share the device, each counts on its part.
+        """
+        free = cuda_driver.free_bytes(device)
+        each = bytes_per_pixel(
+            self._model.file.proto,
+            self._model.interface,
+            scale=self._model.info.scale,
+            precision=self.choice.precision,
+        )
+        if free is None or each is None:
+            return None
+        return int(MEMORY_SHARE * free / self._sessions / each)
+
     def close(self) -> None:
         """Free the sessions and their memory."""
         self._engines.clear()
@@ -105,7 +136,11 @@ class Network:
         None stands for a picture whose numbers were not all finite.
         """
         scale = self._model.info.scale
+        shape = batch.shape[1:]
         fixed = self._model.interface.batch or len(batch)
+        fills_up = self._fills_up and self._model.interface.batch is None
+        if fills_up and engine.provider.key == self.provider_key:
+            fixed = self._largest[shape] = max(fixed, self._largest.get(shape, 0))
         expected = (fixed, batch.shape[1] * scale, batch.shape[2] * scale, 3)
         results: list[Pixels | None] = []
         for first in range(0, len(batch), fixed):
@@ -115,6 +150,7 @@ class Network:
             try:
                 larger, finite = engine.run(filled)
             except UpscaleFailedError as error:
+                self._largest.pop(shape, None)
                 if error.reason == "inference-failed" and not self._still_works(engine):
                     raise ProviderError(
                         f"{engine.provider.title} stopped working, also at what it did before ({error}). "
@@ -152,12 +188,10 @@ class Network:
             raise ValueError("this Upscaler is closed")
         engine = self._engines.get((provider_key, pixel_type))
         if engine is None:
-            engine, _ = open_engine(
+            engine, _ = self._open(
                 self._source(pixel_type),
                 requested=provider_key,
-                device=self._device,
                 precision=self.choice.precision if provider_key == self.provider_key else "fp32",
-                threads=self._threads,
             )
             self._engines[provider_key, pixel_type] = engine
         return engine
@@ -172,7 +206,13 @@ class Network:
                 interface = read_interface(proto, path)
             return bytes(attach_integer_io(proto, interface, pixel_type).SerializeToString())
 
-        return NetworkSource(build=build, name=path.name, digest=self._model.info.digest)
+        fixed = self._model.interface
+        return NetworkSource(
+            build=build,
+            name=path.name,
+            digest=self._model.info.digest,
+            sample=(fixed.batch or 1, fixed.height or _SAMPLE_PX, fixed.width or _SAMPLE_PX),
+        )
 
 
 def mix(model: Model, realism: float | None) -> Model:

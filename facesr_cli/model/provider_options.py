@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
+from importlib import metadata
+from pathlib import Path
 
 from facesr_cli.cache import cache_folder
-from facesr_cli.model.providers import Provider, openvino_device
+from facesr_cli.model import cuda_driver
+from facesr_cli.model.providers import Provider, installed_wheels, openvino_device
+from facesr_cli.model.tuning import Tuning
+
+_DEFAULT = Tuning()
 
 
-def provider_options(provider: Provider, *, device: int, precision: str, cache_key: str) -> dict[str, str]:
+def provider_options(
+    provider: Provider, *, device: int, precision: str, cache_key: str, tuning: Tuning = _DEFAULT
+) -> dict[str, str]:
     """Options of `provider` for onnxruntime; `cache_key` tells compiled engines of different models apart."""
     if provider.key == "cuda":
-        return _cuda_options(device, precision)
+        return _cuda_options(device, precision, tuning)
     if provider.key == "tensorrt":
-        folder = cache_folder() / "tensorrt" / cache_key.removeprefix("sha256:")[:16]
+        folder = engine_folder(device, precision, cache_key)
         folder.mkdir(parents=True, exist_ok=True)
         return {
             "device_id": str(device),
@@ -38,10 +47,48 @@ def provider_options(provider: Provider, *, device: int, precision: str, cache_k
 
 def partner_options(partner: str, *, device: int, precision: str) -> dict[str, str]:
     """Options of a provider that helps another out (CUDA beside TensorRT)."""
-    return _cuda_options(device, precision) if partner == "CUDAExecutionProvider" else {}
+    return _cuda_options(device, precision, _DEFAULT) if partner == "CUDAExecutionProvider" else {}
 
 
-def _cuda_options(device: int, precision: str) -> dict[str, str]:
+def engine_folder(device: int, precision: str, cache_key: str) -> Path:
+    """Where TensorRT keeps engines of one model; what they were timed with is kept in the folder above.
+
+    Engines and timings are only good for the GPU, the driver and the versions that they were made with.
+    """
+    gpu = cuda_driver.describe(device)
+    capability = "{}.{}".format(*gpu.capability) if gpu else "unknown"
+    parts = [
+        gpu.name if gpu else f"gpu-{device}",
+        f"sm-{capability}",
+        f"driver-{gpu.driver if gpu else 'unknown'}",
+        *(f"{name}-{version}" for name, version in installed_wheels().items()),
+        f"tensorrt-{_tensorrt_version() or 'of-the-system'}",
+    ]
+    machine = re.sub(r"[^A-Za-z0-9.]+", "-", "_".join(parts))
+    return cache_folder() / "tensorrt" / machine / f"{cache_key.removeprefix('sha256:')[:16]}-{precision}"
+
+
+def building_notice(folder: Path) -> str | None:
+    """What to tell before a run that has to build engines first; None where some are kept already."""
+    if any(folder.glob("*.engine")):
+        return None
+    return (
+        "TensorRT builds an engine for this model and GPU, which takes minutes the first time; it is kept in "
+        f"{folder}."
+    )
+
+
+def _tensorrt_version() -> str | None:
+    """Version of TensorRT as pip knows it; None where it came another way."""
+    for name in ("tensorrt", "tensorrt-cu13", "tensorrt-cu12"):
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def _cuda_options(device: int, precision: str, tuning: Tuning) -> dict[str, str]:
     return {
         "device_id": str(device),
         # The default tries every algorithm for each new size of picture, which stalls folders of mixed sizes.
@@ -49,4 +96,7 @@ def _cuda_options(device: int, precision: str) -> dict[str, str]:
         "arena_extend_strategy": "kSameAsRequested",
         # TF32 has the mantissa of fp16; who asks for fp32 gets fp32.
         "use_tf32": "0" if precision == "fp32" else "1",
+        # Known to newer versions only, so they are passed only when they are asked for.
+        **({"prefer_nhwc": "1"} if tuning.nhwc else {}),
+        **({"enable_cuda_graph": "1"} if tuning.cuda_graphs else {}),
     }

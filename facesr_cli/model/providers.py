@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 from facesr_cli.errors import MissingExtraError, ProviderError
+from facesr_cli.model import cuda_driver
 from facesr_cli.model.hardware import cpu_flags, cpu_name, nvidia_gpus
 
 WHEELS = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml")
@@ -159,11 +160,15 @@ def available() -> tuple[str, ...]:
 def choose_precision(provider: Provider, requested: str, device: str) -> str:
     """Resolve `auto`, and refuse what `provider` on `device` would ignore without a word.
 
+    `auto` is the provider's first precision; on OpenVINO bf16 where the processor has matrix units for it,
+    which `session.open_engine` then keeps only if the picture stays the same.
+
     Raises:
         ProviderError: That provider or device does not compute in `requested`.
     """
     if requested == "auto":
-        return provider.precisions[0]
+        has_matrix_units = provider.key == "openvino" and device == "CPU" and "amx_bf16" in cpu_flags()
+        return "bf16" if has_matrix_units else provider.precisions[0]
     if requested not in provider.precisions:
         able = [other.key for other in PROVIDERS.values() if requested in other.precisions]
         raise ProviderError(
@@ -186,14 +191,38 @@ def openvino_device(device: int) -> str:
     Raises:
         ProviderError: A GPU was asked for by a number that does not exist.
     """
-    binding = importlib.import_module("onnxruntime.capi._pybind_state")
-    names = list(getattr(binding, "get_available_openvino_device_ids", lambda: ["CPU"])())
+    names = _openvino_names()
     gpus = [name for name in names if name.startswith("GPU")]
     if device < len(gpus):
         return str(gpus[device])
     if device == 0:
         return "CPU"
     raise ProviderError(f"OpenVINO has no GPU number {device}; it offers {', '.join(names)}.")
+
+
+def _openvino_names() -> list[str]:
+    binding = importlib.import_module("onnxruntime.capi._pybind_state")
+    return list(getattr(binding, "get_available_openvino_device_ids", lambda: ["CPU"])())
+
+
+def device_numbers(provider: Provider) -> range:
+    """The devices of `provider` that `--device all` means; one where it has no number.
+
+    Raises:
+        ProviderError: Nothing tells how many there are.
+    """
+    if provider.key in ("cuda", "tensorrt"):
+        number = cuda_driver.device_count()
+        if not number:
+            raise ProviderError(
+                "The NVIDIA driver does not tell how many GPUs there are; name one with --device."
+            )
+        return range(number)
+    if provider.key == "openvino":
+        return range(max(1, sum(name.startswith("GPU") for name in _openvino_names())))
+    if provider.key == "directml":
+        raise ProviderError("DirectML does not tell how many GPUs there are; name one with --device.")
+    return range(1)
 
 
 def device_text(provider: Provider, device: int) -> str:
@@ -203,8 +232,10 @@ def device_text(provider: Provider, device: int) -> str:
     if provider.key == "openvino":
         name = openvino_device(device)
         return cpu_name() if name == "CPU" else f"Intel {name}"
+    if provider.key in ("cuda", "tensorrt") and (gpu := cuda_driver.describe(device)) is not None:
+        return f"GPU {device} ({gpu.name})"
     gpus = nvidia_gpus()
-    # With CUDA_VISIBLE_DEVICES the driver and CUDA count differently, so only a single GPU is named.
+    # The kernel module counts all GPUs, CUDA only those it may see; so only a single one is named.
     return f"GPU {device} ({gpus[0]})" if len(gpus) == 1 and device == 0 else f"GPU {device}"
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from facesr_cli.errors import ModelError, ProviderError
+from facesr_cli.model.binding import BoundSession
 from facesr_cli.model.engine import Engine
 from facesr_cli.model.hardware import usable_cpus
-from facesr_cli.model.provider_options import partner_options, provider_options
+from facesr_cli.model.provider_options import building_notice, partner_options, provider_options
 from facesr_cli.model.providers import (
     AUTO_ORDER,
     PROVIDERS,
@@ -28,6 +30,15 @@ from facesr_cli.model.providers import (
     require_onnxruntime,
     wheel_conflict,
 )
+from facesr_cli.model.quality import LEAST_AGREEMENT_DB, agreement_db
+from facesr_cli.model.tuning import Tuning
+
+_DEFAULT = Tuning()
+
+
+def _silent(_sentence: str) -> None:
+    """Tell nobody."""
+
 
 Pixels = NDArray[Any]
 """RGB pixels, uint8 or uint16, full range; the layout is stated where the name is used."""
@@ -42,6 +53,8 @@ class ProviderChoice:
 
     requested: str
     """Word of the command line."""
+    key: str
+    """Key of `PROVIDERS` that it came to."""
     actual: str
     """onnxruntime's name, e.g. `CPUExecutionProvider`; it really is in the session."""
     device: str
@@ -62,10 +75,30 @@ class NetworkSource:
     name: str
     """File name, for messages."""
     digest: str
+    sample: tuple[int, int, int] = (1, 128, 128)
+    """(N, H, W) of a small picture that the network takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """The arguments of `open_engine` that hold for whichever provider."""
+
+    device: int
+    precision: str
+    threads: int | None
+    tuning: Tuning
+    tell: Callable[[str], object]
 
 
 def open_engine(
-    source: NetworkSource, *, requested: str, device: int, precision: str, threads: int | None
+    source: NetworkSource,
+    *,
+    requested: str,
+    device: int,
+    precision: str,
+    threads: int | None,
+    tuning: Tuning = _DEFAULT,
+    tell: Callable[[str], object] = _silent,
 ) -> tuple[Engine, ProviderChoice]:
     """Open `source` on the provider `requested`, or for `auto` on the first of `AUTO_ORDER` that starts.
 
@@ -75,35 +108,53 @@ def open_engine(
         device: Which GPU, from 0; the CPU has no number.
         precision: `auto`, `fp32`, `fp16` or `bf16`.
         threads: Threads that work on one picture on a CPU; None: as many as this process may use.
+        tuning: How the device is driven.
+        tell: Takes a sentence for people, before something that takes minutes.
 
     Raises:
         ProviderError: What was asked for is not installed, does not start, or would run elsewhere.
         ModelError: The CPU cannot load the network, which no other provider will mend.
     """
+    terms = _Terms(device, precision, threads, tuning, tell)
     if requested != "auto":
         provider = PROVIDERS.get(requested)
         if provider is None:
             raise ProviderError(f"There is no provider {requested!r}; choose auto, {', '.join(PROVIDERS)}.")
-        engine = open_on(provider, source, device=device, precision=precision, threads=threads)
-        return engine, _choice(engine, requested, device, "as asked for")
+        engine, note = _open_keeping_quality(provider, source, terms)
+        return engine, _choice(engine, requested, device, "as asked for" + note)
 
     offered = available()
     faults: list[str] = []
     for key in (key for key in AUTO_ORDER if key in offered):
         try:
-            engine = open_on(PROVIDERS[key], source, device=device, precision=precision, threads=threads)
+            engine, note = _open_keeping_quality(PROVIDERS[key], source, terms)
         except ProviderError as error:
             faults.append(str(error))
             continue
-        choice = _choice(engine, requested, device, _why(key, faults))
+        choice = _choice(engine, requested, device, _why(key, faults) + note)
         return engine, replace(choice, warning=" ".join(faults))
     raise ProviderError(" ".join(faults) or "This onnxruntime offers no provider that facesr-cli knows.")
 
 
-def open_on(
-    provider: Provider, source: NetworkSource, *, device: int, precision: str, threads: int | None
-) -> Engine:
-    """Open `source` on exactly `provider`; arguments and errors as in `open_engine`."""
+def _open_keeping_quality(provider: Provider, source: NetworkSource, terms: _Terms) -> tuple[Engine, str]:
+    """Open `source`; where `auto` means bf16, only if its picture is that of fp32, and say which it was."""
+    engine = open_on(provider, source, terms)
+    if terms.precision != "auto" or engine.precision != "bf16":
+        return engine, ""
+    reference = open_on(PROVIDERS["cpu"], source, replace(terms, precision="fp32"))
+    agreement = agreement_db(engine, reference, source.sample)
+    if agreement >= LEAST_AGREEMENT_DB:
+        return engine, f"; bf16, as this processor has AMX and the picture is fp32's ({agreement:.0f} dB)"
+    engine = open_on(provider, source, replace(terms, precision="fp32"))
+    return engine, (
+        f"; fp32, as bf16 would change the picture ({agreement:.0f} dB from fp32's, "
+        f"{LEAST_AGREEMENT_DB:.0f} are asked for)"
+    )
+
+
+def open_on(provider: Provider, source: NetworkSource, terms: _Terms) -> Engine:
+    """Open `source` on exactly `provider`; errors as in `open_engine`."""
+    device, precision, tuning = terms.device, terms.precision, terms.tuning
     onnxruntime = require_onnxruntime()
     if provider.key not in available():
         raise ProviderError(_not_offered(provider))
@@ -118,12 +169,18 @@ def open_on(
 
     options = onnxruntime.SessionOptions()
     # An explicit number also keeps onnxruntime from pinning threads to CPUs it may not have in a container.
-    options.intra_op_num_threads = threads or usable_cpus()
+    options.intra_op_num_threads = terms.threads or usable_cpus()
+    if not tuning.spinning:
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry(_RECORD_ASSIGNMENT, "1")
     if provider.key == "directml":  # as its documentation demands
         options.enable_mem_pattern = False
         options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    own = provider_options(provider, device=device, precision=resolved, cache_key=source.digest)
+    own = provider_options(
+        provider, device=device, precision=resolved, cache_key=source.digest, tuning=tuning
+    )
+    if provider.key == "tensorrt" and (notice := building_notice(Path(own["trt_engine_cache_path"]))):
+        terms.tell(notice)
     listed = [
         (provider.ort_name, own),
         *((name, partner_options(name, device=device, precision=resolved)) for name in provider.partners),
@@ -144,7 +201,16 @@ def open_on(
     run_options = onnxruntime.RunOptions()
     # Only now that the provider is proven: what is left to say at each run are notes on speed.
     run_options.log_severity_level = 3
-    return Engine(session, run_options, provider, resolved)
+    bound = None
+    if tuning.binds(provider.key):
+        bound = BoundSession(
+            session,
+            onnxruntime,
+            device_type="cuda" if provider.key in ("cuda", "tensorrt") else "cpu",
+            device=device if provider.key in ("cuda", "tensorrt") else 0,
+            graphs=provider.key == "cuda" and tuning.cuda_graphs,
+        )
+    return Engine(session, run_options, provider, resolved, bound)
 
 
 def _verify(session: Any, provider: Provider) -> None:
@@ -177,6 +243,7 @@ def _choice(engine: Engine, requested: str, device: int, why: str) -> ProviderCh
     text = device_text(provider, device)
     return ProviderChoice(
         requested=requested,
+        key=provider.key,
         actual=provider.ort_name,
         device=text,
         precision=engine.precision,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +19,9 @@ from facesr_cli.model.images import check_pixels, upscale_any, upscale_image
 from facesr_cli.model.info import ModelInfo, read_model
 from facesr_cli.model.network import Network, mix
 from facesr_cli.model.session import Pixels, ProviderChoice
-from facesr_cli.model.tiling import Cut, Padding, TileRule, cut, upscale_tiled
+from facesr_cli.model.shapes import PREFER_FEW, Cuts, ShapeBook
+from facesr_cli.model.tiling import Padding, TileRule, cut, upscale_tiled
+from facesr_cli.model.tuning import Tuning
 
 
 class Upscaler:
@@ -31,13 +33,17 @@ class Upscaler:
         model: Name of a bundled model, or the path of an ONNX file.
         provider: `auto`, or a key of `providers.PROVIDERS`, which is then used or refused.
         device: Which GPU, from 0.
-        precision: `auto` (fp16 on CUDA and TensorRT, else fp32), `fp32`, `fp16` or `bf16`.
+        precision: `fp32`, `fp16`, `bf16` or `auto`: fp16 on CUDA and TensorRT, bf16 on OpenVINO where the
+            processor has AMX and a trial shows the same picture, else fp32.
         batch_size: Pictures or tiles of equal size that run together; None: 1 on a CPU, up to 8 on a GPU.
         tile_px: Largest side of the input that is processed at once; None: pictures of up to 1 Mpx (CPU) or
-            4 Mpx (GPU) are processed whole, others in tiles of 512 or 1024. After the device ran out of
-            memory, batch and then tile are halved, and stay so. Networks of a fixed input size keep theirs.
+            4 Mpx (GPU) are processed whole, others in tiles of 512 or 1024; less where little memory of an
+            NVIDIA GPU is free. After the device ran out of memory, batch and then tile are halved, and stay
+            so. Networks of a fixed input size keep theirs.
         realism: 0 to 1 between a model and its partner; None: the model as it is. For models with a partner.
         threads: Threads that compute one picture on a CPU; None: one for each CPU this process may use.
+        tuning: How the device is driven; changes the speed, not the picture.
+        tell: Takes a sentence for people before something that takes minutes; None: nobody is told.
 
     Raises:
         ModelError: The model is missing, broken, or not an upscaler.
@@ -56,6 +62,8 @@ class Upscaler:
         tile_px: int | None = None,
         realism: float | None = None,
         threads: int | None = None,
+        tuning: Tuning | None = None,
+        tell: Callable[[str], object] | None = None,
     ) -> None:
         if batch_size is not None and batch_size < 1:
             raise UsageError(f"The batch size must be at least 1, not {batch_size}.")
@@ -73,10 +81,19 @@ class Upscaler:
             device=device,
             precision=precision,
             threads=threads,
+            tuning=tuning or Tuning(),
+            tell=tell or (lambda _sentence: None),
         )
+        key = self._network.provider_key
         self._budget = budget_for(
-            self._network.provider_key, self._rule, batch_size=batch_size, tile_px=tile_px
+            key,
+            self._rule,
+            batch_size=batch_size,
+            tile_px=tile_px,
+            most_px=self._network.most_px(device) if key in ("cuda", "tensorrt") else None,
         )
+        exact = self._rule.fade == 0 and not self._is_fixed
+        self._shapes = ShapeBook(self._rule) if exact and key in PREFER_FEW else None
         self._repeated: tuple[int, ...] = ()
         fixed = self._model.interface.batch
         if fixed is not None:
@@ -194,6 +211,8 @@ class Upscaler:
                 if error.reason != "out-of-memory" or smaller is None or self._is_fixed:
                     raise
                 self._budget = smaller
+                if self._shapes is not None:
+                    self._shapes.forget(smaller.tile_for)
             else:
                 repeated += [len(results) + place for place in again]
                 results += larger
@@ -222,6 +241,7 @@ class Upscaler:
                     return done
 
                 size = self._budget.batch_for(rows[0].read.size, columns[0].read.size)
+                size = -(-len(columns) // -(-len(columns) // size))  # 5 at most 4 at once are 3 and 2
                 larger.append(
                     upscale_tiled(picture, rows, columns, scale=self.scale, upscale=upscale, batch_size=size)
                 )
@@ -236,14 +256,16 @@ class Upscaler:
             padding.right if fixed.width is None else max(fixed.width - width, 0),
         )
 
-    def _cuts(self, height: int, width: int) -> tuple[tuple[Cut, ...], tuple[Cut, ...]]:
+    def _cuts(self, height: int, width: int) -> Cuts:
         tile = self._budget.tile_for(height, width)
         fixed = self._model.interface
         rows, columns = (
             cut(length, tile, self._rule) if size is None else cut(length, size, _rule_for(size), exact=True)
             for length, size in ((height, fixed.height), (width, fixed.width))
         )
-        return rows, columns
+        return (
+            (rows, columns) if self._shapes is None else self._shapes.settle(height, width, (rows, columns))
+        )
 
 
 def _rule_for(fixed: int) -> TileRule:

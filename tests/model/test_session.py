@@ -13,6 +13,7 @@ from facesr_cli.errors import CapabilityError, MissingExtraError, ModelError, Pr
 from facesr_cli.model import hardware, provider_options, providers, session
 from facesr_cli.model.providers import PROVIDERS
 from facesr_cli.model.session import NetworkSource, open_engine
+from facesr_cli.model.tuning import Tuning
 from facesr_cli.model.upscaler import Upscaler
 
 
@@ -65,8 +66,10 @@ def test_onnxruntime_falling_back_to_the_cpu_is_an_error(tiny_model, tmp_path, m
     # This onnxruntime drops the provider with a warning and runs on the CPU: the silent fallback itself.
     offer(monkeypatch, PROVIDERS[key].ort_name)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    said = []
     with pytest.raises(ProviderError, match="did not start") as caught:
-        Upscaler(tiny_model, provider=key, precision="fp32")
+        Upscaler(tiny_model, provider=key, precision="fp32", tell=said.append)
+    assert ["minutes" in sentence for sentence in said] == ([True] if key == "tensorrt" else [])
     assert "CUDA" in str(caught.value) and "cuDNN" in str(caught.value)
     assert 'pip install "facesr-cli[gpu]"' in str(caught.value)
 
@@ -170,13 +173,16 @@ def test_options_of_the_gpu_providers(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
 
-    def options(key, precision):
+    def options(key, precision, **tuning):
         return provider_options.provider_options(
-            PROVIDERS[key], device=1, precision=precision, cache_key="sha256:00ff"
+            PROVIDERS[key], device=1, precision=precision, cache_key="sha256:00ff", tuning=Tuning(**tuning)
         )
 
     assert options("cuda", "fp32")["use_tf32"] == "0"
     assert options("cuda", "fp16")["device_id"] == "1"
+    assert not {"prefer_nhwc", "enable_cuda_graph"} & options("cuda", "fp16").keys()
+    assert options("cuda", "fp16", nhwc=True)["prefer_nhwc"] == "1"
+    assert options("cuda", "fp16", cuda_graphs=True)["enable_cuda_graph"] == "1"
     tensorrt = options("tensorrt", "fp16")
     assert tensorrt["trt_fp16_enable"] == "True" and "trt_bf16_enable" not in tensorrt
     assert "00ff" in tensorrt["trt_engine_cache_path"]

@@ -1,0 +1,81 @@
+"""`auto` takes bf16 only where the picture stays the same, and says which it was."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from facesr_cli.errors import UpscaleFailedError
+from facesr_cli.model import providers, session
+from facesr_cli.model.engine import Engine
+from facesr_cli.model.providers import PROVIDERS
+from facesr_cli.model.quality import agreement_db, sample_picture
+from facesr_cli.model.session import NetworkSource, open_engine
+
+
+class Off:
+    """A session that repeats pixels and is wrong by `levels` in every second one."""
+
+    def __init__(self, levels):
+        self.levels = levels
+
+    def run(self, _outputs, feeds, _options):
+        (pixels,) = feeds.values()
+        if self.levels is None:
+            raise RuntimeError("broken")
+        larger = pixels.repeat(2, 1).repeat(2, 2).astype(int)
+        larger[:, ::2] += self.levels
+        return [np.clip(larger, 0, 255).astype(np.uint8), np.zeros(len(pixels), np.float32)]
+
+
+def engine(levels, precision="bf16", key="openvino"):
+    return Engine(Off(levels), None, PROVIDERS[key], precision)
+
+
+def test_agreement_is_the_psnr_between_both():
+    reference = engine(0, "fp32", "cpu")
+    assert agreement_db(engine(0), reference, (1, 32, 32)) == math.inf
+    half_off = agreement_db(engine(1), reference, (1, 128, 128))
+    assert half_off == pytest.approx(10 * math.log10(255**2 / 0.5), abs=0.3)
+    assert agreement_db(engine(None), reference, (1, 32, 32)) == -math.inf
+
+
+def test_the_picture_has_shades_and_edges_and_is_always_the_same():
+    picture = sample_picture(2, 64, 80)
+    assert picture.shape == (2, 64, 80, 3) and picture.dtype == np.uint8
+    assert picture.std() > 30
+    np.testing.assert_array_equal(picture, sample_picture(2, 64, 80))
+
+
+@pytest.mark.parametrize(("levels", "precision"), [(0, "bf16"), (5, "fp32"), (None, "fp32")])
+def test_auto_keeps_bf16_only_with_the_picture(monkeypatch, levels, precision):
+    def open_on(provider, _source, terms):
+        if provider.key == "cpu":
+            return engine(0, "fp32", "cpu")
+        resolved = providers.choose_precision(provider, terms.precision, "CPU")
+        return engine(levels if resolved == "bf16" else 0, resolved)
+
+    monkeypatch.setattr(providers, "cpu_flags", lambda: frozenset({"amx_bf16"}))
+    monkeypatch.setattr(session, "open_on", open_on)
+    monkeypatch.setattr(session, "device_text", lambda _provider, _device: "test CPU")
+    source = NetworkSource(build=lambda _precision: b"", name="n", digest="")
+    opened, choice = open_engine(source, requested="openvino", device=0, precision="auto", threads=1)
+    assert opened.precision == choice.precision == precision
+    assert "bf16" in choice.reason, "it says why"
+    asked, choice = open_engine(source, requested="openvino", device=0, precision="bf16", threads=1)
+    assert asked.precision == "bf16" and "AMX" not in choice.reason, "what is asked for is not doubted"
+
+
+def test_auto_is_fp32_without_matrix_units(monkeypatch):
+    monkeypatch.setattr(providers, "cpu_flags", lambda: frozenset({"avx512_bf16"}))
+    assert providers.choose_precision(PROVIDERS["openvino"], "auto", "CPU") == "fp32"
+    monkeypatch.setattr(providers, "cpu_flags", lambda: frozenset({"amx_bf16"}))
+    assert providers.choose_precision(PROVIDERS["openvino"], "auto", "GPU") == "fp32"
+    assert providers.choose_precision(PROVIDERS["cpu"], "auto", "") == "fp32"
+
+
+def test_a_failing_engine_is_typed_elsewhere():
+    with pytest.raises(UpscaleFailedError):
+        engine(None).run(sample_picture(1, 8, 8))
