@@ -49,6 +49,7 @@ class Stages:
             "infer_s": round(self.infer_s, 3),
             "encode_s": round(self.encode_s, 3),
             "elapsed_s": round(self.elapsed_s, 3),
+            "threads": {"decode": self.decoders, "inference": self.networks, "encode": self.encoders},
             "busiest": self.busiest,
             "busy": {name: round(share, 3) for name, share in self.shares.items()},
         }

@@ -115,15 +115,15 @@ class Network:
         Where several sessions are to share the device, each counts on its part.
         """
         free = cuda_driver.free_bytes(device)
+        if free is None:
+            return None
         each = bytes_per_pixel(
             self._model.file.proto,
             self._model.interface,
             scale=self._model.info.scale,
             precision=self.choice.precision,
         )
-        if free is None or each is None:
-            return None
-        return int(MEMORY_SHARE * free / self._sessions / each)
+        return None if each is None else int(MEMORY_SHARE * free / self._sessions / each)
 
     def close(self) -> None:
         """Free the sessions and their memory."""

@@ -74,7 +74,7 @@ def test_report_has_the_agreed_keys_and_the_order_of_the_files(run, album, tmp_p
     assert document["model"] == {"name": "nearest", "version": "1.0", "digest": "sha256:stand-in", "scale": 2}
     assert document["provider"] == {"requested": "auto", "actual": "StandInProvider"}
     stages = document["stages"]
-    assert list(stages) == ["decode_s", "infer_s", "encode_s", "elapsed_s", "busiest", "busy"]
+    assert list(stages) == ["decode_s", "infer_s", "encode_s", "elapsed_s", "threads", "busiest", "busy"]
     assert stages["busiest"] == max(stages["busy"], key=stages["busy"].get)
     assert document["counts"] == {"done": 5, "skipped": 0, "failed": 0}
     first = document["files"][0]
