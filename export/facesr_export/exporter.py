@@ -13,6 +13,7 @@ from facesr_cli import __version__
 from facesr_cli.errors import ExportError, UsageError
 from facesr_cli.model.info import ModelInfo
 from facesr_export.conversion import DEFAULT_OPSET, to_onnx
+from facesr_export.ensemble import ensembled, name_as_inner
 from facesr_export.parity import TOLERANCE, Case, compare
 from facesr_train.checkpoint import Checkpoint, averaged_generator, load_checkpoint
 from facesr_train.generators.folding import folded
@@ -30,12 +31,26 @@ class ExportReport:
 
 
 def export_checkpoint(
-    checkpoint_path: Path, output: Path, *, opset: int = DEFAULT_OPSET, license_name: str = "not stated"
+    checkpoint_path: Path,
+    output: Path,
+    *,
+    opset: int = DEFAULT_OPSET,
+    license_name: str = "not stated",
+    name: str | None = None,
+    mirrorings: int = 1,
 ) -> ExportReport:
     """Fold, convert, compare with torch, stamp, and write; nothing is written unless every case passes.
 
+    Args:
+        checkpoint_path: A `.ckpt` of `facesr-cli train`.
+        output: File to write.
+        opset: ONNX operator set of the file.
+        license_name: What the file says of its licence.
+        name: The model's name; None: the recipe's.
+        mirrorings: 1, or 2 or 4 mirrored inputs that the graph averages over (`ensemble`).
+
     Raises:
-        UsageError: `output` does not end in .onnx or its folder does not exist.
+        UsageError: `output` does not end in .onnx, its folder does not exist, or `name` is empty.
         ModelError: The checkpoint cannot be read.
         ExportError: A case differs by more than the tolerance, or the graph is invalid.
     """
@@ -43,12 +58,15 @@ def export_checkpoint(
         raise UsageError(f"{output}: the output must end in .onnx")
     if not output.parent.is_dir():
         raise UsageError(f"{output.parent}: no such folder; make it first")
+    if name is not None and not name.strip():
+        raise UsageError("--name: a model needs a name")
     checkpoint = load_checkpoint(checkpoint_path)
     generator = averaged_generator(checkpoint)
     scale, multiple, halo = (int(getattr(generator, name)) for name in ("scale", "multiple", "halo"))
-    model = to_onnx(folded(generator), scale=scale, opset=opset)
+    model = to_onnx(ensembled(folded(generator), mirrorings), scale=scale, opset=opset)
+    name_as_inner(model)
     # Against the network as it was trained, so that a fault of folding shows too.
-    cases = compare(generator, model, multiple=multiple, scale=scale)
+    cases = compare(ensembled(generator, mirrorings), model, multiple=multiple, scale=scale)
     worst = max(cases, key=lambda case: case.difference)
     if not worst.difference <= TOLERANCE:
         raise ExportError(
@@ -58,19 +76,21 @@ def export_checkpoint(
         )
     recipe = checkpoint.recipe
     info = ModelInfo(
-        name=recipe.name,
+        name=name or recipe.name,
         version=__version__,
         scale=scale,
         multiple=multiple,
         halo=halo,
         degradations=tuple(recipe.data.degradations),
-        recipe=f"{recipe.name} {recipe.digest}",
+        recipe=f"{recipe.name} {recipe.digest}"
+        + (f", mean of {mirrorings} mirrorings" if mirrorings > 1 else ""),
         data=f"{checkpoint.data}; started from {checkpoint.initial}"
         if checkpoint.initial
         else checkpoint.data,
         license=license_name,
         parity=float(f"{worst.difference:.3g}"),
-        figures=_figures(checkpoint),
+        mirrorings=mirrorings,
+        figures=_figures(checkpoint, mirrorings),
     )
     onnx.helper.set_model_props(model, info.to_properties())
     model.producer_name, model.producer_version = "facesr-cli", __version__
@@ -84,11 +104,12 @@ def export_checkpoint(
     return ExportReport(output=output, size_bytes=len(data), opset=opset, info=info, cases=cases)
 
 
-def _figures(checkpoint: Checkpoint) -> str:
+def _figures(checkpoint: Checkpoint, mirrorings: int) -> str:
     """What the model's card says of its training, label to text; PSNR is that of validation."""
     baseline = checkpoint.val_bicubic_psnr_db
+    measured = "validation" if mirrorings == 1 else "validation of one copy"
     figures = {
-        f"validation, {kind}": f"{value:.2f} dB ({value - baseline[kind]:+.2f} over bicubic)"
+        f"{measured}, {kind}": f"{value:.2f} dB ({value - baseline[kind]:+.2f} over bicubic)"
         for kind, value in checkpoint.val_psnr_db.items()
     }
     crop_px = checkpoint.recipe.data.hr_crop_px

@@ -30,7 +30,19 @@ from facesr_cli.errors import MissingExtraError
     metavar="TEXT",
     help="Under which the weights are given away; `models` shows it.",
 )
-def export(checkpoint: Path, output: Path, opset: int, license_name: str) -> None:
+@click.option("--name", metavar="NAME", help="The model's name.  [default: the recipe's]")
+@click.option(
+    "--self-ensemble",
+    "mirrorings",
+    type=click.Choice(["1", "2", "4"]),
+    default="1",
+    show_default=True,
+    help="Let the graph average over mirrored inputs: 2 left and right, 4 also top and bottom, and both. "
+    "Costs as many times the time, no more memory.",
+)
+def export(
+    checkpoint: Path, output: Path, opset: int, license_name: str, name: str | None, mirrorings: str
+) -> None:
     """Write the averaged weights of CHECKPOINT as an ONNX file that `upscale --model` takes.
 
     The graph is run beside torch on a photograph, at 512x512, odd sizes and in a batch. Where the outputs
@@ -42,7 +54,9 @@ def export(checkpoint: Path, output: Path, opset: int, license_name: str) -> Non
         raise MissingExtraError(
             f"export needs {error.name}, which is not installed: pip install 'facesr-cli[train]'"
         ) from error
-    report = export_checkpoint(checkpoint, output, opset=opset, license_name=license_name)
+    report = export_checkpoint(
+        checkpoint, output, opset=opset, license_name=license_name, name=name, mirrorings=int(mirrorings)
+    )
     for case in report.cases:
         count, height, width = case.shape
         click.echo(f"parity {count}x3x{height}x{width}: {case.difference:.1e}", err=True)

@@ -32,7 +32,7 @@ class ModelInfo:
     degradations: tuple[str, ...] = ()
     """What the network was trained to undo, e.g. `("paper", "bicubic")`."""
     recipe: str = ""
-    """Name and digest of the training recipe."""
+    """Name and digest of the training recipe, and what export added to the network."""
     data: str = ""
     """The photographs it was trained on."""
     license: str = ""
@@ -42,6 +42,8 @@ class ModelInfo:
     """None for a third-party file, whose scale and multiple were found by a probe run."""
     partner: str | None = None
     """File name (same folder) of the network that `realism` 1 stands for; None: realism is not offered."""
+    mirrorings: int = 1
+    """Mirrored copies of the input over whose results the graph averages; 1: the network alone."""
     figures: str | None = None
     """Measured figures as a short JSON object, shown by `facesr-cli models`."""
     digest: str = ""
@@ -50,6 +52,8 @@ class ModelInfo:
     def __post_init__(self) -> None:
         if not self.name:
             raise ValueError("a model needs a name")
+        if self.mirrorings < 1:
+            raise ValueError(f"mirrorings {self.mirrorings} must be positive")
         if self.scale < 1 or self.multiple < 1 or (self.halo is not None and self.halo < 0):
             raise ValueError(
                 f"scale {self.scale} and multiple {self.multiple} must be positive, "
@@ -73,6 +77,7 @@ class ModelInfo:
             "halo": self.halo,
             "parity": None if self.parity is None else repr(self.parity),
             "partner": self.partner,
+            "mirrorings": self.mirrorings if self.mirrorings > 1 else None,
             "figures": self.figures,
         }
         properties |= {key: str(value) for key, value in optional.items() if value is not None}
@@ -117,6 +122,7 @@ class ModelInfo:
                 parity=float(values["parity"]) if values.get("parity") else None,
                 contract=contract,
                 partner=values.get("partner") or None,
+                mirrorings=int(values.get("mirrorings") or 1),
                 figures=values.get("figures") or None,
                 digest=digest,
             )

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -17,48 +16,12 @@ from facesr_cli.model.info import read_model_info
 from facesr_export import exporter
 from facesr_export.exporter import export_checkpoint
 from facesr_export.parity import CASES, Case
-from facesr_train.checkpoint import (
-    Checkpoint,
-    averaged_generator,
-    build_generator,
-    load_checkpoint,
-    save_checkpoint,
-)
+from facesr_train.checkpoint import averaged_generator, load_checkpoint, save_checkpoint
 from facesr_train.generators import GENERATORS
-from facesr_train.recipe import load_recipe, recipe_from_dict
-
-
-def write_checkpoint(folder: Path, kind: str = "half-resolution") -> Path:
-    """A checkpoint of a small untrained generator."""
-    values = load_recipe("face-x2").to_dict()
-    values["generator"] = {"kind": kind, "channels": 8, "blocks": 2}
-    recipe = recipe_from_dict(values)
-    weights = build_generator(recipe).state_dict()
-    checkpoint = Checkpoint(
-        recipe=recipe,
-        step=10,
-        elapsed_s=61.0,
-        images_seen=80,
-        data="ten photographs",
-        val_psnr_db={"paper": 33.0, "bicubic": 40.0, "real": 30.0},
-        val_bicubic_psnr_db={"paper": 30.0, "bicubic": 38.0, "real": 29.5},
-        best_psnr_db=34.3,
-        generator=weights,
-        average=weights,
-        optimiser={},
-    )
-    path = folder / "best.ckpt"
-    save_checkpoint(Fabric(accelerator="cpu", devices=1), path, checkpoint)
-    return path
 
 
 @pytest.fixture(scope="module")
-def checkpoint_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_checkpoint(tmp_path_factory.mktemp("export"))
-
-
-@pytest.fixture(scope="module")
-def exported(checkpoint_path: Path):
+def exported(checkpoint_path):
     return export_checkpoint(checkpoint_path, checkpoint_path.with_name("small.onnx"), license_name="CC0")
 
 
@@ -99,13 +62,13 @@ def test_parity_covers_full_size_odd_sizes_and_batches(exported):
 
 
 @pytest.mark.parametrize("kind", sorted(set(GENERATORS) - {"half-resolution"}))
-def test_every_kind_of_generator_passes_the_parity_check(kind, tmp_path):
+def test_every_kind_of_generator_passes_the_parity_check(kind, write_checkpoint, tmp_path):
     report = export_checkpoint(write_checkpoint(tmp_path, kind), tmp_path / "x.onnx")
     assert all(case.difference <= 1e-4 for case in report.cases)
     assert report.info.halo > 8
 
 
-def test_branches_are_folded_in_the_file(exported, tmp_path):
+def test_branches_are_folded_in_the_file(exported, write_checkpoint, tmp_path):
     path = write_checkpoint(tmp_path, "half-resolution-reparameterised")
     report = export_checkpoint(path, tmp_path / "x.onnx")
     operators, plain = (
@@ -114,7 +77,7 @@ def test_branches_are_folded_in_the_file(exported, tmp_path):
     assert operators == plain
 
 
-def test_a_fault_of_folding_is_noticed(tmp_path, monkeypatch):
+def test_a_fault_of_folding_is_noticed(write_checkpoint, tmp_path, monkeypatch):
     """The parity check compares with the network as it was trained, not with its folded copy."""
 
     def careless(generator):

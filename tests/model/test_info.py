@@ -24,6 +24,7 @@ text = st.text(max_size=20)
     recipe=text,
     parity=st.none() | st.floats(0, 1),
     partner=st.none() | st.text(min_size=1, max_size=20),
+    mirrorings=st.integers(1, 8),
 )
 def test_properties_survive_the_round_trip(**values):
     info = ModelInfo(**values, degradations=("paper", "real"), data="photographs", license="MIT", digest="x")
@@ -45,6 +46,7 @@ def test_stamped_files_are_read_without_running_them(tiny_model, make_info):
         ("scale", "two", "two"),
         ("scale", "0", "positive"),
         ("halo", "-1", "negative"),
+        ("mirrorings", "-2", "positive"),
         ("contract", "2", "Upgrade facesr-cli"),
     ],
 )
