@@ -40,8 +40,21 @@ from facesr_cli.errors import MissingExtraError
     help="Let the graph average over mirrored inputs: 2 left and right, 4 also top and bottom, and both. "
     "Costs as many times the time, no more memory.",
 )
+@click.option(
+    "--weights",
+    type=click.Choice(["fp32", "fp16"]),
+    default="fp32",
+    show_default=True,
+    help="How the weights of convolutions are stored; fp16 halves the file. The network computes as before.",
+)
 def export(
-    checkpoint: Path, output: Path, opset: int, license_name: str, name: str | None, mirrorings: str
+    checkpoint: Path,
+    output: Path,
+    opset: int,
+    license_name: str,
+    name: str | None,
+    mirrorings: str,
+    weights: str,
 ) -> None:
     """Write the averaged weights of CHECKPOINT as an ONNX file that `upscale --model` takes.
 
@@ -55,11 +68,19 @@ def export(
             f"export needs {error.name}, which is not installed: pip install 'facesr-cli[train]'"
         ) from error
     report = export_checkpoint(
-        checkpoint, output, opset=opset, license_name=license_name, name=name, mirrorings=int(mirrorings)
+        checkpoint,
+        output,
+        opset=opset,
+        license_name=license_name,
+        name=name,
+        mirrorings=int(mirrorings),
+        half_weights=weights == "fp16",
     )
     for case in report.cases:
         count, height, width = case.shape
         click.echo(f"parity {count}x3x{height}x{width}: {case.difference:.1e}", err=True)
+    if report.rounding is not None:
+        click.echo(f"half precision: at most {report.rounding * 255:.2f} levels of 255", err=True)
     click.echo(
         f"{report.output}: {report.info.name} x{report.info.scale}, opset {report.opset}, "
         f"{report.size_bytes / 1e6:.1f} MB, parity {report.info.parity:.1e}"

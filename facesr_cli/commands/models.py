@@ -46,7 +46,7 @@ def _main_rows(one: Description) -> dict[str, str]:
         "version": info.version or "not stated",
         "scale": f"{info.scale}x",
         "parameters": f"{one.parameters:,}",
-        "size": _size(one.size_bytes),
+        "size": _size(one.size_bytes) + (f", weights in {one.weights}" if one.weights else ""),
         "halo": "not stated; tiles are blended" if info.halo is None else f"{info.halo} px",
         "licence": info.license or "not stated",
         "training data": info.data or "not stated",

@@ -20,6 +20,8 @@ class Description:
     size_bytes: int
     parameters: int
     """Floating-point values among its weights."""
+    weights: str
+    """Type in which most of them are stored, e.g. `float16`."""
     opset: int
     inputs: tuple[str, ...]
     """`image: float32 (N, 3, H, W)`."""
@@ -48,6 +50,7 @@ def describe(path: Path) -> Description:
         info=model.info,
         size_bytes=model.file.size_bytes,
         parameters=count_parameters(proto),
+        weights=model.file.weights,
         opset=model.interface.opset,
         inputs=tuple(describe_value(value) for value in proto.graph.input if value.name not in weights),
         outputs=tuple(describe_value(value) for value in proto.graph.output),

@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from onnx.external_data_helper import ExternalDataInfo, load_external_data_for_model, uses_external_data
 
 from facesr_cli.errors import ModelError
+from facesr_cli.model.stored import restore_float32, stored_type
 
 MAX_MODEL_BYTES = 1 << 30
 """Largest model accepted, external data included; protobuf itself ends at 2 GiB."""
@@ -49,6 +50,9 @@ class OnnxFile:
     """`sha256:` and the hexadecimal digest of the file's bytes, followed by those of its data files."""
     size_bytes: int
     proto: onnx.ModelProto
+    """Weights that `export` stored in half precision are float32 here."""
+    weights: str = "float32"
+    """Type of most weights in the file, e.g. `float16`."""
 
 
 def read_onnx(path: Path) -> OnnxFile:
@@ -78,10 +82,12 @@ def read_onnx(path: Path) -> OnnxFile:
             with file.open("rb") as opened:
                 for block in iter(lambda: opened.read(1 << 20), b""):
                     digest.update(block)
+        weights = stored_type(proto)
+        restore_float32(proto)
     # The last two are what the system says of names that cannot be ones, and of links in a circle.
     except (OSError, onnx.checker.ValidationError, ValueError, RuntimeError) as error:
-        raise ModelError(f"{path}: its external data cannot be read ({error}).") from error
-    return OnnxFile(path, f"sha256:{digest.hexdigest()}", size_bytes, proto)
+        raise ModelError(f"{path}: its weights cannot be read ({error}).") from error
+    return OnnxFile(path, f"sha256:{digest.hexdigest()}", size_bytes, proto, weights)
 
 
 def read_interface(proto: onnx.ModelProto, path: Path) -> Interface:

@@ -17,7 +17,7 @@ _NAMES = {
 
 
 def stored_type(proto: onnx.ModelProto) -> str:
-    """Type of most floating-point values among the initialisers: `float32`, `float16`...; empty without any."""
+    """Type of most floating-point values among the initialisers, e.g. `float16`; empty without any."""
     values: Counter[str] = Counter()
     for tensor in proto.graph.initializer:
         if tensor.data_type in _NAMES:
@@ -48,10 +48,10 @@ def restore_float32(proto: onnx.ModelProto) -> None:
         widens = node.op_type == "Cast" and any(
             attribute.name == "to" and attribute.i == TensorProto.FLOAT for attribute in node.attribute
         )
-        if not widens or node.input[0] not in halves:
+        tensor = halves.get(next(iter(node.input), ""))
+        if not widens or tensor is None:
             kept.append(node)
             continue
-        tensor = halves[node.input[0]]
         values = numpy_helper.to_array(tensor).astype(np.float32)
         tensor.CopyFrom(numpy_helper.from_array(values, node.output[0]))
     if len(kept) < len(proto.graph.node):
