@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
 
 from facesr_cli import __version__
-from facesr_cli.errors import ExportError, UsageError
+from facesr_cli.errors import ExportError
 from facesr_cli.model.info import ModelInfo
+from facesr_cli.model.stored import restore_float32
 from facesr_export.conversion import DEFAULT_OPSET, to_onnx
 from facesr_export.ensemble import ensembled, name_as_inner
 from facesr_export.half_weights import with_half_weights, with_rounded_weights
 from facesr_export.parity import TOLERANCE, Case, compare
+from facesr_export.stamping import check_partner
+from facesr_export.writing import check_output, write
 from facesr_train.checkpoint import Checkpoint, averaged_generator, load_checkpoint
 from facesr_train.generators.folding import folded
 
@@ -31,6 +33,8 @@ class ExportReport:
     cases: list[Case]
     rounding: float | None
     """Worst difference on [0, 1] that weights in half precision make; None where they are in float32."""
+    partner_checked: bool
+    """Whether the partner lay beside the output; False also where there is none."""
 
 
 def export_checkpoint(
@@ -42,6 +46,7 @@ def export_checkpoint(
     name: str | None = None,
     mirrorings: int = 1,
     half_weights: bool = False,
+    partner: str | None = None,
 ) -> ExportReport:
     """Fold, convert, compare with torch, stamp, and write; nothing is written unless every case passes.
 
@@ -53,18 +58,15 @@ def export_checkpoint(
         name: The model's name; None: the recipe's.
         mirrorings: 1, or 2 or 4 mirrored inputs that the graph averages over (`ensemble`).
         half_weights: Store the weights of convolutions in half precision (`half_weights`).
+        partner: File name of the network that `--realism` 1 stands for; it lies beside `output`.
 
     Raises:
-        UsageError: `output` does not end in .onnx, its folder does not exist, or `name` is empty.
+        UsageError: `output`, `name` or `partner` cannot be meant.
         ModelError: The checkpoint cannot be read.
-        ExportError: A case differs by more than the tolerance, or the graph is invalid.
+        ExportError: A case differs by more than the tolerance, the graph is invalid, or the partner is
+            another network.
     """
-    if output.suffix.lower() != ".onnx":
-        raise UsageError(f"{output}: the output must end in .onnx")
-    if not output.parent.is_dir():
-        raise UsageError(f"{output.parent}: no such folder; make it first")
-    if name is not None and not name.strip():
-        raise UsageError("--name: a model needs a name")
+    check_output(output, name=name, partner=partner)
     checkpoint = load_checkpoint(checkpoint_path)
     generator = averaged_generator(checkpoint)
     scale, multiple, halo = (int(getattr(generator, name)) for name in ("scale", "multiple", "halo"))
@@ -103,6 +105,7 @@ def export_checkpoint(
         license=license_name,
         parity=float(f"{worst.difference:.3g}"),
         mirrorings=mirrorings,
+        partner=partner,
         figures=_figures(checkpoint, mirrorings),
     )
     onnx.helper.set_model_props(model, info.to_properties())
@@ -113,9 +116,19 @@ def export_checkpoint(
     except onnx.checker.ValidationError as error:
         raise ExportError(f"{checkpoint_path}: the graph is not valid ONNX ({error})") from error
     data = model.SerializeToString()
-    _write(output, data)
+    checked = False
+    if partner is not None:
+        restore_float32(model)
+        checked = check_partner(model, output, partner)
+    write(output, data)
     return ExportReport(
-        output=output, size_bytes=len(data), opset=opset, info=info, cases=cases, rounding=rounding
+        output=output,
+        size_bytes=len(data),
+        opset=opset,
+        info=info,
+        cases=cases,
+        rounding=rounding,
+        partner_checked=checked,
     )
 
 
@@ -133,14 +146,3 @@ def _figures(checkpoint: Checkpoint, mirrorings: int) -> str:
         f"{checkpoint.elapsed_s / 60:.0f} minutes"
     )
     return json.dumps(figures)
-
-
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise ExportError(f"{path}: cannot be written ({error.strerror})") from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""`facesr-cli export`: a training checkpoint to a stamped ONNX file."""
+"""`facesr-cli export`: a training checkpoint to a stamped ONNX file, or another stamp on such a file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from facesr_cli.errors import MissingExtraError
+from facesr_cli.errors import MissingExtraError, UsageError
 
 
 @click.command(short_help="Turn a training checkpoint into ONNX.")
@@ -25,8 +25,7 @@ from facesr_cli.errors import MissingExtraError
 @click.option(
     "--license",
     "license_name",
-    default="not stated",
-    show_default=True,
+    show_default="not stated",
     metavar="TEXT",
     help="Under which the weights are given away; `models` shows it.",
 )
@@ -47,20 +46,45 @@ from facesr_cli.errors import MissingExtraError
     show_default=True,
     help="How the weights of convolutions are stored; fp16 halves the file. The network computes as before.",
 )
+@click.option(
+    "--partner",
+    metavar="FILE",
+    help="File name of the network that `upscale --realism 1` stands for; it lies beside the output.",
+)
+@click.pass_context
 def export(
+    context: click.Context,
     checkpoint: Path,
     output: Path,
     opset: int,
-    license_name: str,
+    license_name: str | None,
     name: str | None,
     mirrorings: str,
     weights: str,
+    partner: str | None,
 ) -> None:
     """Write the averaged weights of CHECKPOINT as an ONNX file that `upscale --model` takes.
+
+    CHECKPOINT may be a file that this command wrote: its graph is kept, and --name, --license and --partner
+    change what it says of itself.
 
     The graph is run beside torch on a photograph, at 512x512, odd sizes and in a batch. Where the outputs
     differ by more than 1e-4, nothing is written and the exit code is 3.
     """
+    if checkpoint.suffix.lower() == ".onnx":
+        for option, parameter in (
+            ("opset", "opset"),
+            ("self-ensemble", "mirrorings"),
+            ("weights", "weights"),
+        ):
+            if context.get_parameter_source(parameter) is not click.core.ParameterSource.DEFAULT:
+                raise UsageError(f"--{option}: {checkpoint} keeps its graph; export its checkpoint instead")
+        from facesr_export.stamping import restamp
+
+        stamped = restamp(checkpoint, output, name=name, license_name=license_name, partner=partner)
+        _print_partner(stamped.info.partner, checked=stamped.partner_checked)
+        click.echo(f"{output}: {stamped.info.name}, stamped again, {stamped.size_bytes / 1e6:.1f} MB")
+        return
     try:
         from facesr_export.exporter import export_checkpoint
     except ModuleNotFoundError as error:
@@ -71,17 +95,25 @@ def export(
         checkpoint,
         output,
         opset=opset,
-        license_name=license_name,
+        license_name=license_name or "not stated",
         name=name,
         mirrorings=int(mirrorings),
         half_weights=weights == "fp16",
+        partner=partner,
     )
     for case in report.cases:
         count, height, width = case.shape
         click.echo(f"parity {count}x3x{height}x{width}: {case.difference:.1e}", err=True)
     if report.rounding is not None:
         click.echo(f"half precision: at most {report.rounding * 255:.2f} levels of 255", err=True)
+    _print_partner(partner, checked=report.partner_checked)
     click.echo(
         f"{report.output}: {report.info.name} x{report.info.scale}, opset {report.opset}, "
         f"{report.size_bytes / 1e6:.1f} MB, parity {report.info.parity:.1e}"
     )
+
+
+def _print_partner(partner: str | None, *, checked: bool) -> None:
+    if partner is not None:
+        found = "can be blended with it" if checked else "is not beside it yet, so it was not checked"
+        click.echo(f"partner: {partner} {found}", err=True)

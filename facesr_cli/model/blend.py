@@ -27,6 +27,13 @@ def blend(first: onnx.ModelProto, second: onnx.ModelProto, amount: float) -> onn
     """
     if not 0.0 <= amount <= 1.0:
         raise ValueError(f"amount must be in 0..1, not {amount}")
+    copies = sorted({_mirrorings(first), _mirrorings(second)})
+    if len(copies) > 1:
+        other = "the other is a single one" if copies[0] == 1 else f"the other over {copies[0]}"
+        raise ModelError(
+            f"the two networks are not partners: one averages over {copies[1]} mirrored inputs, {other}; "
+            "export both with the same --self-ensemble"
+        )
     if _skeleton(first) != _skeleton(second):
         raise ModelError("the two networks are not partners: their graphs differ")
     result = onnx.ModelProto()
@@ -45,6 +52,12 @@ def blend(first: onnx.ModelProto, second: onnx.ModelProto, amount: float) -> onn
         mixed = a.astype(np.float64) * (1.0 - amount) + b.astype(np.float64) * amount
         tensor.CopyFrom(numpy_helper.from_array(mixed.astype(a.dtype), tensor.name))
     return result
+
+
+def _mirrorings(proto: onnx.ModelProto) -> int:
+    """What `facesr.mirrorings` says, 1 where it says nothing that can be read."""
+    stated = next((entry.value for entry in proto.metadata_props if entry.key == "facesr.mirrorings"), "")
+    return int(stated) if stated.isdecimal() else 1
 
 
 def _skeleton(proto: onnx.ModelProto) -> bytes:

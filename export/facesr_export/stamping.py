@@ -1,0 +1,85 @@
+"""The metadata of a file that exists: another name, licence or partner, and the same graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import onnx
+
+from facesr_cli.errors import ExportError, ModelError, UsageError
+from facesr_cli.model.blend import blend
+from facesr_cli.model.info import ModelInfo, properties_of, read_model
+from facesr_cli.model.onnxfile import read_onnx
+from facesr_export.writing import check_output, write
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StampReport:
+    """What was written."""
+
+    output: Path
+    size_bytes: int
+    info: ModelInfo
+    partner_checked: bool
+    """Whether the partner lay beside the output; False also where there is none."""
+
+
+def restamp(
+    source: Path,
+    output: Path,
+    *,
+    name: str | None = None,
+    license_name: str | None = None,
+    partner: str | None = None,
+) -> StampReport:
+    """Write `source` again with other metadata; what is None stays as it is, and so does the graph.
+
+    Args:
+        source: An ONNX file of `facesr-cli export`.
+        output: File to write; may be `source`.
+        name: The model's name.
+        license_name: What the file says of its licence.
+        partner: File name of the network that `--realism` 1 stands for; it lies beside `output`.
+
+    Raises:
+        UsageError: `source` is not from this program, or an argument cannot be meant.
+        ModelError: `source` or the partner cannot be read.
+        ExportError: The partner is another network, or `output` cannot be written.
+    """
+    check_output(output, name=name, partner=partner)
+    model = read_model(source)
+    if model.info.contract is None:
+        raise UsageError(f"{source}: was not exported by facesr-cli; its metadata cannot be changed")
+    changes = {"name": name, "license": license_name, "partner": partner}
+    info = replace(model.info, **{key: value for key, value in changes.items() if value is not None})
+    checked = check_partner(model.file.proto, output, info.partner) if info.partner else False
+    # As stored: what `read_model` gives has its weights widened.
+    proto = onnx.load(source)
+    del proto.metadata_props[:]
+    onnx.helper.set_model_props(proto, properties_of(model.file.proto) | info.to_properties())
+    data = proto.SerializeToString()
+    write(output, data)
+    return StampReport(output=output, size_bytes=len(data), info=info, partner_checked=checked)
+
+
+def check_partner(proto: onnx.ModelProto, output: Path, partner: str) -> bool:
+    """Return whether `partner` lies beside `output`, after checking that `proto` can be blended with it.
+
+    Args:
+        proto: The graph of `output`, with float32 weights and its metadata.
+        output: The file to be written.
+        partner: A file name.
+
+    Raises:
+        ModelError: The partner cannot be read.
+        ExportError: It is another network.
+    """
+    path = output.parent / partner
+    if not path.exists():
+        return False
+    try:
+        blend(proto, read_onnx(path).proto, 1.0)
+    except ModelError as error:
+        raise ExportError(f"{output} and {path}: {error}; {output} was not written") from error
+    return True
