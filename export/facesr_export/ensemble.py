@@ -24,7 +24,7 @@ class SelfEnsemble(nn.Module):
     """The mean of one network's results on mirrored inputs, each mirrored back.
 
     (N, 3, H, W) float32 RGB [0, 1], H and W divisible by `multiple` -> (N, 3, sH, sW) float32, not clamped.
-    The copies run one after the other, so that memory stays that of one, and share their weights.
+    The copies run one after the other, so that memory grows by one result only, and share their weights.
 
     Args:
         network: A generator with `scale`, `multiple` and `halo`.

@@ -106,6 +106,7 @@ def export_checkpoint(
         parity=float(f"{worst.difference:.3g}"),
         mirrorings=mirrorings,
         partner=partner,
+        adversarial=recipe.adversarial is not None,
         figures=_figures(checkpoint, mirrorings),
     )
     onnx.helper.set_model_props(model, info.to_properties())

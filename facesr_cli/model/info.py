@@ -44,6 +44,8 @@ class ModelInfo:
     """File name (same folder) of the network that `realism` 1 stands for; None: realism is not offered."""
     mirrorings: int = 1
     """Mirrored copies of the input over whose results the graph averages; 1: the network alone."""
+    adversarial: bool = False
+    """Whether it was trained against a discriminator: its texture is plausible, not the most probable."""
     figures: str | None = None
     """Measured figures as a short JSON object, shown by `facesr-cli models`."""
     digest: str = ""
@@ -78,6 +80,7 @@ class ModelInfo:
             "parity": None if self.parity is None else repr(self.parity),
             "partner": self.partner,
             "mirrorings": self.mirrorings if self.mirrorings > 1 else None,
+            "adversarial": 1 if self.adversarial else None,
             "figures": self.figures,
         }
         properties |= {key: str(value) for key, value in optional.items() if value is not None}
@@ -123,6 +126,7 @@ class ModelInfo:
                 contract=contract,
                 partner=values.get("partner") or None,
                 mirrorings=int(values.get("mirrorings") or 1),
+                adversarial=bool(int(values.get("adversarial") or 0)),
                 figures=values.get("figures") or None,
                 digest=digest,
             )

@@ -25,6 +25,7 @@ text = st.text(max_size=20)
     parity=st.none() | st.floats(0, 1),
     partner=st.none() | st.text(min_size=1, max_size=20),
     mirrorings=st.integers(1, 8),
+    adversarial=st.booleans(),
 )
 def test_properties_survive_the_round_trip(**values):
     info = ModelInfo(**values, degradations=("paper", "real"), data="photographs", license="MIT", digest="x")
@@ -47,6 +48,7 @@ def test_stamped_files_are_read_without_running_them(tiny_model, make_info):
         ("scale", "0", "positive"),
         ("halo", "-1", "negative"),
         ("mirrorings", "-2", "positive"),
+        ("adversarial", "yes", "yes"),
         ("contract", "2", "Upgrade facesr-cli"),
     ],
 )
