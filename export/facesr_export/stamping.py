@@ -51,8 +51,12 @@ def restamp(
     model = read_model(source)
     if model.info.contract is None:
         raise UsageError(f"{source}: was not exported by facesr-cli; its metadata cannot be changed")
-    changes = {"name": name, "license": license_name, "partner": partner}
-    info = replace(model.info, **{key: value for key, value in changes.items() if value is not None})
+    info = replace(
+        model.info,
+        name=name or model.info.name,
+        license=model.info.license if license_name is None else license_name,
+        partner=partner or model.info.partner,
+    )
     checked = check_partner(model.file.proto, output, info.partner) if info.partner else False
     # As stored: what `read_model` gives has its weights widened.
     proto = onnx.load(source)
