@@ -37,6 +37,10 @@ class Contestant:
     batch_size: int
     used: ModelUsed | None
     """None for baselines."""
+    upscaler: Upscaler | None = None
+    """None for baselines."""
+    requested: str = ""
+    """Name or path of the model; empty for baselines."""
 
 
 def baseline_contestants(scale: int) -> list[Contestant]:
@@ -51,7 +55,9 @@ def model_contestants(upscalers: Sequence[tuple[str, Upscaler]]) -> list[Contest
     """
     own_names = [*BASELINES, *(upscaler.info.name for _, upscaler in upscalers)]
     return [
-        _model(upscaler.info.name if own_names.count(upscaler.info.name) == 1 else requested, upscaler)
+        _model(
+            upscaler.info.name if own_names.count(upscaler.info.name) == 1 else requested, requested, upscaler
+        )
         for requested, upscaler in upscalers
     ]
 
@@ -84,7 +90,7 @@ def _baseline(name: str, scale: int) -> Contestant:
     return Contestant(name=name, enlarge=one, enlarge_batch=several, batch_size=1, used=None)
 
 
-def _model(name: str, upscaler: Upscaler) -> Contestant:
+def _model(name: str, requested: str, upscaler: Upscaler) -> Contestant:
     def one(low: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return np.asarray(upscaler.upscale(low), dtype=np.uint8)
 
@@ -93,6 +99,8 @@ def _model(name: str, upscaler: Upscaler) -> Contestant:
         enlarge=one,
         enlarge_batch=upscaler.upscale_batch,
         batch_size=upscaler.batch_size,
+        upscaler=upscaler,
+        requested=requested,
         used=ModelUsed(
             model=name,
             version=upscaler.info.version,

@@ -59,6 +59,13 @@ def describe_protocol(
             f"JPEG in, JPEG out, decode + inference + encode one after another, at least {RUNS} photographs "
             f"of one size after a warm-up batch; `upscale` overlaps the stages"
         )
+        protocol["speed"] = (
+            "forward/s: inference alone, array to array; upscale/s: the pipeline of `upscale` on a folder of "
+            "copies, journal and writing included, the network open already; of busiest: its share of what "
+            "its busiest stage does alone; ms: median (95th percentile) per photograph, one after another; "
+            "GFLOP/s: two operations per multiply-add of convolutions and products; limit: the best of three "
+            "3x3 convolutions in the same runtime and precision; MiB: peak of process and of the whole GPU"
+        )
     return protocol
 
 

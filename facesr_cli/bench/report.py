@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from facesr_cli.bench.result import BenchResult, ImageScore, Row
+from facesr_cli.bench.speed_table import SPEED, SPEED_HEADINGS, limit_sentence, speed_cells
 from facesr_cli.errors import UsageError, WriteFailedError
 
 HEADINGS = (
@@ -76,7 +77,7 @@ def json_text(result: BenchResult) -> str:
 
 
 def markdown(result: BenchResult) -> str:
-    """Return the two tables, the protocol, speed by stage, the machine and what failed, as Markdown."""
+    """Return the tables, the protocol, speed and what limits it, the machine and what failed, as Markdown."""
     lines = ["# Benchmark", "", f"facesr-cli {result.version}, {result.date}", ""]
     lines += markdown_table(HEADINGS, [row_cells(row) for row in result.rows], text_columns=2)
     if result.rows:
@@ -87,25 +88,11 @@ def markdown(result: BenchResult) -> str:
     lines += ["", "## Protocol", ""]
     lines += [f"- **{topic}**: {sentence}" for topic, sentence in result.protocol.items()]
     if result.throughput:
-        lines += ["", "## Seconds per photograph, median (95th percentile)", ""]
-        lines += markdown_table(
-            ("model", "input", "batch", "timed", "decode", "inference", "encode", "slowest stage"),
-            [
-                (
-                    name,
-                    "x".join(map(str, figures.input_size)),
-                    str(figures.batch_size),
-                    str(figures.runs),
-                    *(
-                        f"{stage.median_s:.4f} ({stage.p95_s:.4f})"
-                        for stage in (figures.decode, figures.infer, figures.encode)
-                    ),
-                    figures.bottleneck,
-                )
-                for name, figures in result.throughput.items()
-            ],
-            text_columns=1,
-        )
+        lines += ["", f"## {SPEED}", ""]
+        cells = [speed_cells(name, figures) for name, figures in result.throughput.items()]
+        lines += markdown_table(SPEED_HEADINGS, cells, text_columns=1)
+        limits = [limit_sentence(name, figures) for name, figures in result.throughput.items()]
+        lines += ["", *(f"- {escaped(sentence)}" for sentence in limits if sentence)]
     lines += ["", "## Models and machine", ""]
     lines += [
         f"- **{escaped(used.title)}**, {used.digest}: {used.provider_actual} "

@@ -145,16 +145,29 @@ class BenchResult:
             "rows": [dataclasses.asdict(row) for row in self.rows],
             "images": [dataclasses.asdict(image) for image in self.images],
             "failures": [dataclasses.asdict(failure) for failure in self.failures],
-            "throughput": {
-                model: {**dataclasses.asdict(figures), "bottleneck": figures.bottleneck}
-                for model, figures in self.throughput.items()
-            },
+            "throughput": {model: _speed(figures) for model, figures in self.throughput.items()},
             "real_parameters": {
                 file: dataclasses.asdict(parameters) for file, parameters in self.real_parameters.items()
             },
         }
         finite: dict[str, Any] = _finite(document)
         return finite
+
+
+def _speed(figures: Throughput) -> dict[str, Any]:
+    """Return the fields of `figures` and what follows from them."""
+    values = {**dataclasses.asdict(figures), "bottleneck": figures.bottleneck}
+    if figures.end_to_end is not None:
+        values["end_to_end"] |= {
+            "busiest": figures.end_to_end.busiest,
+            "share_of_busiest": figures.end_to_end.share_of_busiest,
+        }
+    if figures.arithmetic is not None:
+        values["arithmetic"] |= {
+            "share_of_limit": figures.arithmetic.share_of_limit,
+            "bound_by": figures.arithmetic.bound_by,
+        }
+    return values
 
 
 def mean_row(scores: list[ImageScore], *, model: str, degradation: str, images_per_s: float | None) -> Row:

@@ -31,7 +31,8 @@ from facesr_cli.bench.result import BenchResult, Failure, ImageScore, Picture, m
 from facesr_cli.bench.scores import score_results
 from facesr_cli.bench.settings import BenchSettings
 from facesr_cli.bench.showcase import draw, pick
-from facesr_cli.bench.throughput import SampleInputs, Throughput, measure
+from facesr_cli.bench.speed import Speedometer
+from facesr_cli.bench.throughput import SampleInputs, Throughput
 from facesr_cli.errors import PhotoError
 from facesr_cli.model.hardware import usable_cpus
 
@@ -84,7 +85,7 @@ def run_bench(settings: BenchSettings, *, open_upscaler: OpenUpscaler, progress:
         )
         inputs = SampleInputs(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="facesr-bench-"))))
         scores, failures = _measure_quality(plan, inputs)
-        throughput = _measure_throughput(plan, inputs, failures)
+        throughput = _measure_throughput(plan, inputs, failures, Speedometer(device=settings.device))
         pictures = _draw_pictures(plan, scores, failures)
         steps.finish()
     measured = dict.fromkeys(image.file for image in scores)
@@ -167,7 +168,9 @@ def _score_sample(
     return found
 
 
-def _measure_throughput(plan: _Plan, inputs: SampleInputs, failures: list[Failure]) -> dict[str, Throughput]:
+def _measure_throughput(
+    plan: _Plan, inputs: SampleInputs, failures: list[Failure], speedometer: Speedometer
+) -> dict[str, Throughput]:
     throughput: dict[str, Throughput] = {}
     if not plan.settings.throughput or not inputs.files:
         return throughput
@@ -175,9 +178,7 @@ def _measure_throughput(plan: _Plan, inputs: SampleInputs, failures: list[Failur
         step = f"throughput of {contestant.name}"
         plan.steps.begin(step)
         try:
-            throughput[contestant.name] = measure(
-                contestant.enlarge_batch, inputs.files, batch_size=contestant.batch_size
-            )
+            throughput[contestant.name] = speedometer.measure(contestant, inputs.files)
         except PhotoError as error:
             failures.append(_failure(step, error))
     return throughput

@@ -31,6 +31,8 @@ class BenchSettings:
     """What happens to originals before they are degraded; not used with `low_dir`."""
     throughput: bool = True
     """Measure photographs per second too."""
+    device: int = 0
+    """The GPU that the models were opened on, for its limit and its memory."""
     pictures: bool = False
     """Make side-by-side crops of the best, median and worst photographs."""
     score_threads: int | None = None

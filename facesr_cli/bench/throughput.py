@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from facesr_cli.bench.end_to_end import EndToEnd
 from facesr_cli.photo.decode import decode
 from facesr_cli.photo.encode import encode
 from facesr_cli.photo.formats import FileFormat
@@ -33,6 +34,34 @@ class StageTime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Arithmetic:
+    """What the network computes, beside what the machine can."""
+
+    gflop: float
+    """10^9 operations for one photograph."""
+    gflop_per_s: float
+    """Reached by the network alone."""
+    limit_gflop_per_s: float
+    """Of one large 3x3 convolution in the same runtime."""
+    limit_convolution: str
+    gbyte: float
+    """10^9 bytes that one photograph moves at least."""
+    limit_gbyte_per_s: float
+    """Of one large copy in the same runtime."""
+
+    @property
+    def share_of_limit(self) -> float:
+        """Arithmetic rate of the network over that of the convolution."""
+        return self.gflop_per_s / self.limit_gflop_per_s
+
+    @property
+    def bound_by(self) -> str:
+        """`arithmetic` or `memory`: which of the two takes the machine longer at its best."""
+        memory_s = self.gbyte / self.limit_gbyte_per_s
+        return "arithmetic" if self.gflop / self.limit_gflop_per_s >= memory_s else "memory"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Throughput:
     """What `measure` found for one model."""
 
@@ -47,10 +76,26 @@ class Throughput:
     encode: StageTime
     images_per_s: float
     """Photographs per second when the three stages run one after another; `upscale` overlaps them."""
+    forward_per_s: float
+    """Photographs per second of inference alone, from arrays to arrays in host memory."""
+    end_to_end: EndToEnd | None = None
+    """The pipeline of `upscale`; None for baselines, which it does not run."""
+    arithmetic: Arithmetic | None = None
+    """None for baselines, and where the graph does not tell what it computes."""
+    peak_host_bytes: int | None = None
+    """Largest resident size of the process meanwhile; None where the system does not tell."""
+    peak_device_bytes: int | None = None
+    """Most memory in use on the NVIDIA GPU meanwhile; None without one."""
 
     @property
     def bottleneck(self) -> str:
-        """Name of the stage with the largest median: `decode`, `inference` or `encode`."""
+        """The busiest stage: `decode`, `inference` or `encode`.
+
+        The one that does least alone in the pipeline of `upscale`; where that was not measured, the one with
+        the largest median.
+        """
+        if self.end_to_end is not None:
+            return self.end_to_end.busiest
         stages = {"decode": self.decode, "inference": self.infer, "encode": self.encode}
         return max(stages, key=lambda name: stages[name].median_s)
 
@@ -125,6 +170,7 @@ def measure(
         infer=_stage_time(counted[1]),
         encode=_stage_time(counted[2]),
         images_per_s=batches * batch_size / sum(map(sum, counted)),
+        forward_per_s=batches * batch_size / sum(counted[1]),
     )
 
 

@@ -109,6 +109,7 @@ def bench(
         degradations=degradations or DEFAULT_DEGRADATIONS,
         limit=limit,
         throughput=not no_throughput,
+        device=device,
         pictures=report_dir is not None,
     )
     if report_dir is not None:
@@ -156,6 +157,7 @@ def _print_table(result: BenchResult) -> None:
     from rich.table import Table
 
     from facesr_cli.bench.report import BESIDE_HEADINGS, BESIDE_PSNR, HEADINGS, beside_cells, row_cells
+    from facesr_cli.bench.speed_table import SPEED, SPEED_HEADINGS, limit_sentence, speed_cells
 
     console = Console(file=sys.stdout, highlight=False, markup=False)
     if result.rows:
@@ -181,14 +183,17 @@ def _print_table(result: BenchResult) -> None:
             previous = row.degradation
             table.add_row(*cells(row))
         console.print(table)
+    if result.throughput:
+        console.print(SPEED)
+        table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, collapse_padding=True)
+        for index, heading in enumerate(SPEED_HEADINGS):
+            table.add_column(heading, justify="right" if index else "left", no_wrap=True)
+        for name, figures in result.throughput.items():
+            table.add_row(*speed_cells(name, figures))
+        console.print(table)
     for used in result.models:
         console.print(f"{used.title}: {used.provider_actual}, {used.device}, {used.precision}")
-        stages = result.throughput.get(used.model)
-        if stages is not None:
-            console.print(
-                f"  median seconds per photograph of {stages.input_size[0]}x{stages.input_size[1]}: "
-                f"decode {stages.decode.median_s:.3f}, inference {stages.infer.median_s:.3f}, "
-                f"encode {stages.encode.median_s:.3f}; slowest: {stages.bottleneck}"
-            )
+        if used.model in result.throughput:
+            console.print(f"  {limit_sentence(used.model, result.throughput[used.model])}", soft_wrap=True)
     for topic, sentence in result.protocol.items():
         console.print(f"{topic}: {sentence}", soft_wrap=True)

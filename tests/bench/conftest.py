@@ -28,7 +28,8 @@ class NearestUpscaler:
     closed: bool = False
 
     def __post_init__(self) -> None:
-        self.info = SimpleNamespace(name=self.name, version="1.0", digest="sha256:00")
+        self.info = SimpleNamespace(name=self.name, version="1.0", digest="sha256:00", scale=self.scale)
+        self.repeated: tuple[int, ...] = ()
         self.provider = SimpleNamespace(
             requested="auto",
             actual="CPUExecutionProvider",
@@ -48,6 +49,20 @@ class NearestUpscaler:
 
     def close(self) -> None:
         self.closed = True
+
+
+@pytest.fixture(autouse=True)
+def small_speed_measurements(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of four photographs, tiny convolutions, and work for stand-ins that have no graph."""
+    from facesr_cli.bench import end_to_end, limit, speed
+    from facesr_cli.bench.work import Work
+
+    monkeypatch.setattr(end_to_end, "FEWEST", 4)
+    monkeypatch.setattr(end_to_end, "MOST", 4)
+    monkeypatch.setattr(limit, "CPU_CONVOLUTIONS", (limit.Convolution(4, 16), limit.Convolution(8, 16)))
+    monkeypatch.setattr(limit, "COPY_VALUES", 1 << 12)
+    monkeypatch.setattr(limit, "REPEATS", 1)
+    monkeypatch.setattr(speed, "work_of", lambda *_: Work(multiply_adds=10**6, values_moved=10**3))
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import dataclasses
 from itertools import count
 
 import pytest
 
 from facesr_cli.bench import throughput
-from facesr_cli.bench.throughput import RUNS, SampleInputs, StageTime, Throughput, measure
+from facesr_cli.bench.end_to_end import EndToEnd
+from facesr_cli.bench.throughput import RUNS, Arithmetic, SampleInputs, StageTime, Throughput, measure
 
 
 def test_warm_up_batch_is_not_counted(tmp_path, face, upscaler, monkeypatch):
@@ -54,6 +56,44 @@ def test_inputs_have_one_size_and_are_limited(tmp_path, face):
 def test_bottleneck_is_the_slowest_stage():
     fast, slow = StageTime(median_s=1, p95_s=9), StageTime(median_s=2, p95_s=2)
     figures = Throughput(
-        runs=1, batch_size=1, input_size=(1, 1), decode=fast, infer=fast, encode=slow, images_per_s=0.25
+        runs=1,
+        batch_size=1,
+        input_size=(1, 1),
+        decode=fast,
+        infer=fast,
+        encode=slow,
+        images_per_s=0.25,
+        forward_per_s=1,
     )
     assert figures.bottleneck == "encode"
+    # With several threads that encode, the network is the stage that does least.
+    run = EndToEnd(
+        images=4,
+        images_per_s=0.9,
+        workers=4,
+        alone_per_s={"decode": 4.0, "inference": 1.0, "encode": 2.0},
+    )
+    assert dataclasses.replace(figures, end_to_end=run).bottleneck == "inference"
+    assert run.share_of_busiest == pytest.approx(0.9)
+
+
+def test_forward_rate_leaves_decoding_and_encoding_out(tmp_path, face, upscaler, monkeypatch):
+    inputs = SampleInputs(tmp_path)
+    inputs.offer(face[:32, :32])
+    clock = count()
+    monkeypatch.setattr(throughput.time, "perf_counter", lambda: float(next(clock)))
+    assert measure(upscaler.upscale_batch, inputs.files, batch_size=4).forward_per_s == pytest.approx(4)
+
+
+def test_what_takes_longer_at_best_is_the_bound():
+    figures = Arithmetic(
+        gflop=10,
+        gflop_per_s=40,
+        limit_gflop_per_s=50,
+        limit_convolution="",
+        gbyte=1,
+        limit_gbyte_per_s=10,
+    )
+    assert figures.share_of_limit == pytest.approx(0.8)
+    assert figures.bound_by == "arithmetic"
+    assert dataclasses.replace(figures, limit_gbyte_per_s=4).bound_by == "memory"

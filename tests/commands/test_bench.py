@@ -25,7 +25,8 @@ class Nearest:
         self.made.append((model, options))
         self.scale = 2
         self.batch_size = 1
-        self.info = SimpleNamespace(name=model, version="1.0", digest="sha256:00")
+        self.info = SimpleNamespace(name=model, version="1.0", digest="sha256:00", scale=2)
+        self.repeated = ()
         self.provider = SimpleNamespace(
             requested="auto",
             actual="CPUExecutionProvider",
@@ -46,8 +47,13 @@ class Nearest:
 
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch):
+    from facesr_cli.bench import end_to_end, limit
     from facesr_cli.model import upscaler
 
+    monkeypatch.setattr(end_to_end, "FEWEST", 4)
+    monkeypatch.setattr(end_to_end, "MOST", 4)
+    monkeypatch.setattr(limit, "CPU_CONVOLUTIONS", (limit.Convolution(4, 16),))
+    monkeypatch.setattr(limit, "COPY_VALUES", 1 << 12)
     Nearest.made = []
     monkeypatch.setattr(upscaler, "Upscaler", Nearest)
 
@@ -98,11 +104,33 @@ def test_json_is_the_whole_of_stdout(portraits):
     assert all(row["images_per_s"] > 0 for row in document["rows"])
 
 
-def test_slowest_stage_is_named(portraits):
+def test_speed_and_what_limits_it(portraits):
     result = run(portraits, "--degradation", "bicubic", "--limit", "1")
-    (line,) = [line for line in result.stdout.splitlines() if "median seconds per photograph" in line]
-    assert "of 32x32" in line
-    assert line.split()[-1] in ("decode", "inference", "encode")
+    lines = result.stdout.splitlines()
+    speed = lines[lines.index("Speed") :]
+    heading = next(line for line in speed if "forward/s" in line)
+    for column in ("upscale/s", "of busiest", "GFLOP/s", "limit", "share", "MiB"):
+        assert column in heading
+    assert [line.split()[0] for line in speed if "32x32" in line] == [
+        *("bilinear", "bicubic", "lanczos", "face-x2")
+    ]
+    (baseline,) = [line for line in speed if line.split()[:1] == ["bicubic"]]
+    assert baseline.split()[4:6] == ["-", "-"]
+    (sentence,) = [line for line in speed if "busiest stage" in line]
+    assert sentence.split("busiest stage ")[1].split(";")[0] in ("decode", "inference", "encode")
+    assert "bound by" in sentence and "GFLOP/s in one 3x3 convolution" in sentence
+
+
+def test_json_has_the_speed(portraits):
+    result = run(portraits, "--json", "--degradation", "bicubic", "--limit", "1")
+    speed = json.loads(result.stdout)["throughput"]
+    ours = speed["face-x2"]
+    assert ours["end_to_end"]["images"] == 4
+    assert ours["end_to_end"]["busiest"] == ours["bottleneck"]
+    assert ours["end_to_end"]["share_of_busiest"] > 0
+    assert ours["arithmetic"]["gflop"] > 0 and ours["arithmetic"]["share_of_limit"] > 0
+    assert ours["forward_per_s"] > ours["images_per_s"]
+    assert speed["bicubic"]["arithmetic"] is None and speed["bicubic"]["end_to_end"] is None
 
 
 def test_options_reach_the_upscaler(portraits):
