@@ -1,0 +1,288 @@
+"""What `facesr-cli` reaches on a GPU: forward rates, loss of fp16, JPEG to JPEG, memory, and their limits.
+
+    python -m benchmarks.gpu -o RESULT.json
+
+Needs this repository and onnxruntime-gpu (TensorRT is measured where it is installed); takes minutes. What is
+done is told on stderr and in RESULT.log. `forward` has its buffers on the GPU; `array` goes from arrays to
+arrays in host memory as `upscale` does, so the difference is what crosses the bus; `end_to_end` is
+`facesr-cli upscale` in a process of its own. For a try on a CPU: --provider cpu --size 64 --images 4. Exit
+codes: 0 measured; 1 a run failed; 2 wrong usage; 3 a provider does not start.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.command import busiest_stage, facesr_cli, run, run_seconds, stage_seconds
+from benchmarks.log import Log
+from benchmarks.network import open_network
+from benchmarks.photographs import photograph, write_jpegs
+from benchmarks.quality import enlarged, loss, originals
+from benchmarks.resultfile import check_output, document, summary, write
+from facesr_cli.bench.bound import BoundSession
+from facesr_cli.bench.limit import Convolution, Limit, measure_limit
+from facesr_cli.bench.memory import peak_memory
+from facesr_cli.bench.speed import work_of
+from facesr_cli.errors import CapabilityError, FacesrError, UpscaleFailedError, UsageError
+from facesr_cli.model import graph
+from facesr_cli.model.catalogue import bundled_names
+from facesr_cli.model.providers import PROVIDERS, available
+from facesr_cli.model.upscaler import Upscaler
+
+BATCHES = (1, 2, 4, 8, 16, 32)
+PRECISIONS = ("fp32", "fp16")
+MOST_FP16_DIFFERENCE_DB = 0.02
+"""The most that fp16 may lose against fp32."""
+
+_SMALL = {"convolutions": (Convolution(8, 32),), "copy_values": 1 << 12, "repeats": 1}
+_LEAST_S = 1.0
+"""Each rate is measured at least so long, and at least `--repeats` runs."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure, write the result file and its log, and return the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        check_output(arguments.output)
+        if min(arguments.size, arguments.images, arguments.repeats, *arguments.batches) < 1:
+            raise UsageError("--size, --images, --repeats and --batches must be at least 1")
+        with contextlib.ExitStack() as stack:
+            streams: list[TextIO] = [sys.stderr]
+            if arguments.output is not None:
+                path = arguments.output.with_suffix(".log")
+                streams.append(stack.enter_context(path.open("w", encoding="utf-8")))
+            figures = _measure(arguments, Log(streams))
+    except FacesrError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return error.exit_code
+    settings = {
+        key: str(value) for key, value in vars(arguments).items() if key not in ("output", "small_limit")
+    }
+    content = document("benchmarks.gpu", settings, figures)
+    if arguments.output is not None:
+        write(arguments.output, content)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.gpu",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--provider",
+        action="append",
+        choices=tuple(PROVIDERS),
+        dest="providers",
+        help="default: cuda, tensorrt",
+    )
+    parser.add_argument("--device", type=int, default=0, metavar="N", help="which GPU, from 0")
+    parser.add_argument(
+        "--model", action="append", dest="models", metavar="NAME|FILE", help="default: the bundled ones"
+    )
+    parser.add_argument("--size", type=int, default=512, metavar="PX", help="side of the photographs")
+    parser.add_argument("--images", type=int, default=2000, metavar="N", help="photographs end to end")
+    parser.add_argument("--batches", type=_numbers, default=BATCHES, metavar="N,N")
+    parser.add_argument("--repeats", type=int, default=10, help="least timed runs of each rate")
+    parser.add_argument("--small-limit", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("-o", "--output", type=Path, metavar="RESULT.json")
+    return parser
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(word) for word in text.split(","))
+
+
+def _measure(arguments: argparse.Namespace, log: Log) -> dict[str, Any]:
+    figures: dict[str, Any] = {"limits": [], "forward": [], "quality": [], "end_to_end": [], "missing": {}}
+    models = arguments.models or bundled_names()
+    for provider in arguments.providers or ("cuda", "tensorrt"):
+        if provider == "tensorrt" and not arguments.providers and provider not in available():
+            figures["missing"][provider] = "this onnxruntime was not built with it"
+            continue
+        try:
+            for precision in (word for word in PRECISIONS if word in PROVIDERS[provider].precisions):
+                log(f"{provider} {precision}: limit")
+                limit = _limit(provider, precision, arguments)
+                figures["limits"].append(dataclasses.asdict(limit))
+                for model in models:
+                    figures["forward"] += list(_forward(model, limit, arguments, log))
+            for model in models:
+                figures["quality"].append(_quality(model, provider, arguments, log))
+                figures["end_to_end"].append(_end_to_end(model, provider, arguments, log))
+        except CapabilityError as error:
+            # Named ones must run; TensorRT by itself is a bonus, and CUDA is what the program is for.
+            if arguments.providers or provider != "tensorrt":
+                raise
+            log(f"{provider}: not measured: {error}")
+            figures["missing"][provider] = str(error)
+    return figures
+
+
+def _limit(provider: str, precision: str, arguments: argparse.Namespace) -> Limit:
+    sizes: dict[str, Any] = _SMALL if arguments.small_limit else {}
+    return measure_limit(provider=provider, precision=precision, device=arguments.device, **sizes)
+
+
+def _forward(model: str, limit: Limit, arguments: argparse.Namespace, log: Log) -> Iterator[dict[str, Any]]:
+    """Yield a row for each batch size, until one does not fit into memory."""
+    size_px, gpu = arguments.size, None if limit.provider in ("cpu", "openvino") else arguments.device
+    work = work_of(model, size_px, size_px)
+    for batch in arguments.batches:
+        row: dict[str, Any] = {"model": model, "provider": limit.provider, "precision": limit.precision}
+        row["batch"] = batch
+        pixels = np.stack([photograph(size_px, size_px, seed=seed) for seed in range(batch)])
+        try:
+            with peak_memory(gpu=gpu) as peak:
+                on_device, scale = _on_device(model, limit, pixels, arguments)
+                in_host = _in_host(model, limit, pixels, arguments)
+        except UpscaleFailedError as error:
+            log(f"{model} {limit.provider} {limit.precision} batch {batch}: {error}")
+            yield row | {"missing": str(error)}
+            return
+        rate = batch / statistics.median(on_device)
+        row |= {
+            "forward": summary(on_device),
+            "forward_per_s": rate,
+            "array": summary(in_host),
+            "array_per_s": batch / statistics.median(in_host),
+            "crossing_bytes_per_image": pixels[0].size * (1 + scale**2),
+            "peak_device_bytes": peak.device_bytes,
+        }
+        if work is not None:
+            arithmetic_s, memory_s = limit.least_s(work)
+            row |= {
+                "gflop_per_s": work.gflop * rate,
+                "share_of_limit": arithmetic_s * rate,
+                "gbyte_per_s": work.gbyte(limit.precision) * rate,
+                "bound_by": "arithmetic" if arithmetic_s >= memory_s else "memory",
+            }
+        log(
+            f"{model} {limit.provider} {limit.precision} batch {batch}: {rate:.1f}/s on the device, "
+            f"{row['array_per_s']:.1f}/s array to array, share of limit {row.get('share_of_limit', 0):.2f}"
+        )
+        yield row
+
+
+def _on_device(
+    model: str, limit: Limit, pixels: NDArray[np.uint8], arguments: argparse.Namespace
+) -> tuple[list[float], int]:
+    """Seconds of each run with inputs and outputs bound on the device, and the scale of the network."""
+    engine, scale = open_network(
+        model, provider=limit.provider, device=arguments.device, precision=limit.precision
+    )
+    count, height, width, channels = pixels.shape
+    outputs: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
+        graph.OUTPUT: ((count, height * scale, width * scale, channels), np.uint8),
+        graph.MEANS: ((count,), np.float32),
+    }
+    try:
+        bound = BoundSession(engine, {graph.INPUT: pixels}, outputs, device=arguments.device)
+        return _timed(bound.run, arguments.repeats), scale
+    except Exception as error:  # onnxruntime's exceptions share no base class
+        message = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+        raise UpscaleFailedError("inference-failed", message) from error
+
+
+def _in_host(
+    model: str, limit: Limit, pixels: NDArray[np.uint8], arguments: argparse.Namespace
+) -> list[float]:
+    """Seconds of each batch as `upscale` runs it."""
+    upscaler = Upscaler(
+        model,
+        provider=limit.provider,
+        device=arguments.device,
+        precision=limit.precision,
+        batch_size=len(pixels),
+    )
+    with upscaler:
+
+        def once() -> float:
+            begun_s = time.perf_counter()
+            upscaler.upscale_batch(list(pixels))
+            return time.perf_counter() - begun_s
+
+        return _timed(once, arguments.repeats)
+
+
+def _timed(once: Any, repeats: int) -> list[float]:
+    """Two runs that are not counted, since kernels are chosen there, then the seconds of each other one."""
+    once()
+    once()
+    seconds: list[float] = []
+    while len(seconds) < repeats or sum(seconds) < _LEAST_S * (repeats > 1):
+        seconds.append(once())
+    return seconds
+
+
+def _quality(model: str, provider: str, arguments: argparse.Namespace, log: Log) -> dict[str, Any]:
+    """PSNR of the lowest precision beside fp32 on the same provider."""
+    truths = originals(arguments.size)
+    row: dict[str, Any] = {"model": model, "provider": provider}
+    results = {}
+    for precision in ("fp32", *(word for word in ("fp16",) if word in PROVIDERS[provider].precisions)):
+        with Upscaler(model, provider=provider, device=arguments.device, precision=precision) as upscaler:
+            results[precision] = enlarged(upscaler, truths)
+            scale = upscaler.scale
+    if "fp16" not in results:
+        return row | {"missing": f"{provider} has no fp16"}
+    found = loss(truths, results["fp32"], results["fp16"], scale=scale)
+    log(f"{model} {provider}: fp16 loses {found.psnr_loss_db} dB against fp32")
+    return row | {"precision": "fp16"} | dataclasses.asdict(found)
+
+
+def _end_to_end(model: str, provider: str, arguments: argparse.Namespace, log: Log) -> dict[str, Any]:
+    """JPEG files to JPEG files by the command itself, once to warm its caches and once that counts."""
+    gpu = None if provider in ("cpu", "openvino") else arguments.device
+    with tempfile.TemporaryDirectory(prefix="facesr-gpu-") as folder:
+        inputs, outputs = Path(folder) / "in", Path(folder) / "out"
+        write_jpegs(inputs, arguments.images, arguments.size)
+        options = (
+            "--provider",
+            provider,
+            "--device",
+            str(arguments.device),
+            "--model",
+            model,
+            "-q",
+            "--json",
+        )
+        run(facesr_cli("upscale", inputs / "00000.jpg", "-o", Path(folder) / "first.jpg", *options))
+        with peak_memory(gpu=gpu) as peak:
+            done = run(facesr_cli("upscale", inputs, "-o", outputs, *options))
+    report = done.report
+    rate = arguments.images / run_seconds(report)
+    log(
+        f"{model} {provider}: {rate:.1f}/s JPEG to JPEG in {report['precision']}, busiest: "
+        f"{busiest_stage(report)}, seconds of work: {stage_seconds(report)}"
+    )
+    return {
+        "model": model,
+        "provider": provider,
+        "precision": report["precision"],
+        "images": arguments.images,
+        "end_to_end_per_s": rate,
+        "whole_process_per_s": arguments.images / done.elapsed_s,
+        "busiest": busiest_stage(report),
+        "stages": stage_seconds(report),
+        "busy": report["stages"].get("busy"),
+        "peak_bytes": done.peak_bytes,
+        "peak_device_bytes": peak.device_bytes,
+    }
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

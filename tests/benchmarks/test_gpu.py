@@ -1,0 +1,77 @@
+"""The GPU programme, on the CPU at small sizes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmarks import gpu
+from benchmarks.photographs import photograph, write_jpegs
+from facesr_cli.errors import UpscaleFailedError
+from facesr_cli.model.providers import available
+
+SMALL = ("--provider", "cpu", "--size", "64", "--images", "2", "--repeats", "1", "--small-limit")
+
+
+def test_it_measures_on_the_cpu_and_writes_log_and_result(tiny_model, tmp_path):
+    output = tmp_path / "result.json"
+    code = gpu.main([*SMALL, "--batches", "1,2", "--model", str(tiny_model), "-o", str(output)])
+    assert code == 0
+    result = json.loads(output.read_text())
+    assert result["program"] == "benchmarks.gpu" and result["environment"]["onnxruntime"]
+    assert [row["batch"] for row in result["forward"]] == [1, 2]
+    for row in result["forward"]:
+        assert row["forward_per_s"] > 0 and row["array_per_s"] > 0
+        assert row["share_of_limit"] == pytest.approx(row["gflop_per_s"] / result["limits"][0]["gflop_per_s"])
+        assert row["bound_by"] in ("arithmetic", "memory")
+        assert row["crossing_bytes_per_image"] == 64 * 64 * 3 * 5
+    (run,) = result["end_to_end"]
+    assert run["images"] == 2 and run["end_to_end_per_s"] > 0
+    assert run["busiest"] in ("decode", "inference", "encode")
+    assert result["quality"] == [{"model": str(tiny_model), "provider": "cpu", "missing": "cpu has no fp16"}]
+    assert "JPEG to JPEG" in output.with_suffix(".log").read_text()
+
+
+def test_a_batch_that_does_not_fit_ends_the_batches_and_not_the_run(tiny_model, tmp_path, monkeypatch):
+    real = gpu._on_device
+
+    def short(model, limit, pixels, arguments):
+        if len(pixels) > 1:
+            raise UpscaleFailedError("out-of-memory", "no room for two")
+        return real(model, limit, pixels, arguments)
+
+    monkeypatch.setattr(gpu, "_on_device", short)
+    monkeypatch.setattr(gpu, "_end_to_end", lambda *_: {})
+    output = tmp_path / "result.json"
+    assert gpu.main([*SMALL, "--batches", "1,2,4", "--model", str(tiny_model), "-o", str(output)]) == 0
+    rows = json.loads(output.read_text())["forward"]
+    assert [row["batch"] for row in rows] == [1, 2]
+    assert rows[1]["missing"] == "no room for two"
+
+
+def test_what_cannot_run_is_said_before_any_work(tmp_path, capsys):
+    assert gpu.main(["--provider", "cpu", "--batches", "0"]) == 2
+    assert gpu.main(["--provider", "cpu", "-o", str(tmp_path / "missing" / "r.json")]) == 2
+    assert "create it first" in capsys.readouterr().err
+    assert gpu.main([*SMALL, "--model", str(tmp_path / "no-such.onnx")]) == 3
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif("cuda" not in available(), reason="needs onnxruntime-gpu")
+def test_on_a_gpu(tiny_model, tmp_path):
+    output = tmp_path / "result.json"
+    arguments = ["--provider", "cuda", "--size", "64", "--images", "4", "--repeats", "2", "--batches", "1,2"]
+    assert gpu.main([*arguments, "--model", str(tiny_model), "-o", str(output)]) == 0
+    result = json.loads(output.read_text())
+    assert {row["precision"] for row in result["forward"]} == {"fp32", "fp16"}
+    assert result["end_to_end"][0]["peak_device_bytes"] > 0
+
+
+def test_photographs_differ_and_are_the_same_again(tmp_path):
+    assert (photograph(40, 60) == photograph(40, 60)).all()
+    assert (photograph(40, 60) != photograph(40, 60, seed=1)).any()
+    assert photograph(40, 60).shape == (40, 60, 3)
+    paths = write_jpegs(tmp_path / "in", 5, 32, different=2)
+    data = [path.read_bytes() for path in paths]
+    assert len(paths) == 5 and len(set(data)) == 2
