@@ -48,6 +48,7 @@ def test_arithmetic(measured):
         assert ("times_plain" in row and "psnr_loss_db" in row) or row["missing"]
 
 
+@pytest.mark.timeout(300)  # several processes one after another
 def test_startup(measured):
     figures, said = measured("startup")
     rows = {row["name"]: row for row in figures["rows"]}
@@ -69,6 +70,7 @@ def test_imports_are_read_from_what_python_says():
     assert startup.dearest_imports(said) == {"numpy.core": 1.5, "numpy": 0.2}
 
 
+@pytest.mark.timeout(300)  # several processes one after another
 def test_choices(measured, monkeypatch):
     monkeypatch.setattr(choices, "worker_counts", lambda: (1,))
     figures, said = measured("choices", "--images", "2")
@@ -83,6 +85,7 @@ def test_choices(measured, monkeypatch):
     assert "encode in 1 processes" in said
 
 
+@pytest.mark.timeout(300)  # several processes one after another
 def test_growth(measured):
     figures, said = measured("growth", "--sizes", "64,128", "--files", "1,2", "--files-size", "64")
     assert [(row["files"], row["size_px"]) for row in figures["sizes"]] == [(4, 64), (1, 128)]
