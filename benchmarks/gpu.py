@@ -29,6 +29,7 @@ from benchmarks.command import busiest_stage, facesr_cli, run, run_seconds, stag
 from benchmarks.log import Log
 from benchmarks.network import open_network
 from benchmarks.photographs import photograph, write_jpegs
+from benchmarks.pipeline import measure_pipeline, pipeline_line
 from benchmarks.quality import enlarged, loss, originals
 from benchmarks.resultfile import check_output, document, summary, write
 from facesr_cli.bench.bound import BoundSession
@@ -107,7 +108,8 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def _measure(arguments: argparse.Namespace, log: Log) -> dict[str, Any]:
-    figures: dict[str, Any] = {"limits": [], "forward": [], "quality": [], "end_to_end": [], "missing": {}}
+    tables = ("limits", "forward", "quality", "end_to_end", "pipeline")
+    figures: dict[str, Any] = {"missing": {}} | {table: [] for table in tables}
     models = arguments.models or bundled_names()
     for provider in arguments.providers or ("cuda", "tensorrt"):
         if provider == "tensorrt" and not arguments.providers and provider not in available():
@@ -123,6 +125,11 @@ def _measure(arguments: argparse.Namespace, log: Log) -> dict[str, Any]:
             for model in models:
                 figures["quality"].append(_quality(model, provider, arguments, log))
                 figures["end_to_end"].append(_end_to_end(model, provider, arguments, log))
+                row = measure_pipeline(
+                    model, provider=provider, device=arguments.device, size_px=arguments.size
+                )
+                log(pipeline_line(row))
+                figures["pipeline"].append(row)
         except CapabilityError as error:
             # Named ones must run; TensorRT by itself is a bonus, and CUDA is what the program is for.
             if arguments.providers or provider != "tensorrt":

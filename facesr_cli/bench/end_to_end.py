@@ -15,6 +15,7 @@ from facesr_cli.batch.inference import PhotoUpscaler
 from facesr_cli.batch.run import run_batch, workers_of
 from facesr_cli.batch.settings import Settings
 from facesr_cli.errors import UpscaleFailedError
+from facesr_cli.model.hardware import usable_cpus
 from facesr_cli.photo.decode import decode
 from facesr_cli.photo.encode import encode
 from facesr_cli.photo.formats import FileFormat
@@ -37,6 +38,8 @@ class EndToEnd:
     """Of the whole run: planning, journal and writing included, opening the network not."""
     workers: int
     """Threads that decode, and as many that encode."""
+    cores_busy: float
+    """Processor time of this process over elapsed time and usable CPUs: near 1, the CPU is the limit."""
     alone_per_s: dict[str, float]
     """Photographs per second that `decode`, `inference` and `encode` reach with nothing else beside them."""
 
@@ -74,7 +77,9 @@ def measure_end_to_end(
         (inputs / f"{index:05d}.jpg").write_bytes(data[index % len(data)])
     settings = Settings(inputs=(inputs,), out=folder / "out")
     open_already = cast(PhotoUpscaler, _KeptOpen(upscaler))
+    begun_s, begun_cpu_s = time.perf_counter(), time.process_time()
     report = run_batch(settings, upscaler_factory=lambda _: open_already)
+    cores_busy = (time.process_time() - begun_cpu_s) / (time.perf_counter() - begun_s) / usable_cpus()
     if report.signal is not None:
         if report.signal == signal.SIGINT:
             raise KeyboardInterrupt
@@ -92,6 +97,7 @@ def measure_end_to_end(
         images=number,
         images_per_s=report.images_per_s,
         workers=workers,
+        cores_busy=cores_busy,
         alone_per_s={
             "decode": _pool_per_s(decode, [files[index % len(files)] for index in range(number)], workers),
             "inference": forward_per_s,

@@ -56,8 +56,8 @@ def limit_sentence(model: str, figures: Throughput) -> str:
         return ""
     alone = ", ".join(f"{stage} {rate:.2f}" for stage, rate in run.alone_per_s.items())
     sentence = (
-        f"{model}: busiest stage {run.busiest}; photographs per second alone, with {run.workers} threads to "
-        f"decode and {run.workers} to encode: {alone}"
+        f"{model}: busiest stage {run.busiest}, cores busy {100 * run.cores_busy:.0f} %; photographs per "
+        f"second alone, with {run.workers} threads to decode and {run.workers} to encode: {alone}"
     )
     if arithmetic is not None:
         sentence += (

@@ -47,6 +47,7 @@ def test_least_seconds_follow_from_the_limit():
 def test_pipeline_beside_its_stages(files, tmp_path, upscaler):
     run = measure_end_to_end(upscaler, files, tmp_path / "run", forward_per_s=1e9)
     assert run.images == 4
+    assert 0 < run.cores_busy < 1.5
     assert sum(upscaler.batches) >= 4
     assert not upscaler.closed
     assert len(list((tmp_path / "run" / "out").glob("*.jpg"))) == 4

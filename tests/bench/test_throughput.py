@@ -71,6 +71,7 @@ def test_bottleneck_is_the_slowest_stage():
         images=4,
         images_per_s=0.9,
         workers=4,
+        cores_busy=0.5,
         alone_per_s={"decode": 4.0, "inference": 1.0, "encode": 2.0},
     )
     assert dataclasses.replace(figures, end_to_end=run).bottleneck == "inference"

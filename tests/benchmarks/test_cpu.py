@@ -12,6 +12,7 @@ from benchmarks.cpu import __main__ as cpu
 from benchmarks.cpu import choices, growth, startup
 from benchmarks.quality import loss
 from benchmarks.resultfile import document, summary
+from facesr_cli.bench import end_to_end
 from facesr_cli.errors import UpscaleFailedError
 
 
@@ -46,6 +47,16 @@ def test_arithmetic(measured):
     ]
     for row in others:  # either measured, or a row that says why not
         assert ("times_plain" in row and "psnr_loss_db" in row) or row["missing"]
+
+
+def test_pipeline(measured, monkeypatch):
+    monkeypatch.setattr(end_to_end, "MOST", 4)
+    monkeypatch.setattr(end_to_end, "FEWEST", 4)
+    figures, said = measured("pipeline")
+    (row,) = figures["rows"]
+    assert row["images"] == 4 and row["busiest"] in row["alone_per_s"]
+    assert row["share_of_busiest"] > 0 and row["cores_busy"] > 0
+    assert "alone, asked for: 0.9" in said
 
 
 @pytest.mark.timeout(300)  # several processes one after another

@@ -8,10 +8,17 @@ import pytest
 
 from benchmarks import gpu
 from benchmarks.photographs import photograph, write_jpegs
+from facesr_cli.bench import end_to_end
 from facesr_cli.errors import UpscaleFailedError
 from facesr_cli.model.providers import available
 
 SMALL = ("--provider", "cpu", "--size", "64", "--images", "2", "--repeats", "1", "--small-limit")
+
+
+@pytest.fixture(autouse=True)
+def short_pipelines(monkeypatch):
+    monkeypatch.setattr(end_to_end, "MOST", 4)
+    monkeypatch.setattr(end_to_end, "FEWEST", 4)
 
 
 def test_it_measures_on_the_cpu_and_writes_log_and_result(tiny_model, tmp_path):
@@ -29,6 +36,10 @@ def test_it_measures_on_the_cpu_and_writes_log_and_result(tiny_model, tmp_path):
     (run,) = result["end_to_end"]
     assert run["images"] == 2 and run["end_to_end_per_s"] > 0
     assert run["busiest"] in ("decode", "inference", "encode")
+    (pipeline,) = result["pipeline"]
+    assert pipeline["share_of_busiest"] == pytest.approx(
+        pipeline["images_per_s"] / min(pipeline["alone_per_s"].values())
+    )
     assert result["quality"] == [{"model": str(tiny_model), "provider": "cpu", "missing": "cpu has no fp16"}]
     assert "JPEG to JPEG" in output.with_suffix(".log").read_text()
 

@@ -116,7 +116,7 @@ def test_speed_and_what_limits_it(portraits):
     assert rows["bicubic"][4:6] == ["-", "-"]
     assert float(rows["face-x2"][4]) > 0
     (sentence,) = [line for line in speed if "face-x2: busiest stage " in line]
-    assert sentence.split("busiest stage ")[1].split(";")[0] in ("decode", "inference", "encode")
+    assert sentence.split("busiest stage ")[1].split(",")[0] in ("decode", "inference", "encode")
     assert "bound by" in sentence and "GFLOP/s in one 3x3 convolution" in sentence
 
 
