@@ -55,6 +55,7 @@ def pipeline_line(row: dict[str, Any]) -> str:
     alone = ", ".join(f"{stage} {rate:.2f}" for stage, rate in row["alone_per_s"].items())
     return (
         f"{row['model']} on {row['provider']} in {row['precision']}: "
-        f"{row['images_per_s']:.2f} photographs/s, {row['share_of_busiest']:.2f} of {row['busiest']} alone, asked for: {LEAST_SHARE}; "
+        f"{row['images_per_s']:.2f} photographs/s, {row['share_of_busiest']:.2f} of {row['busiest']} "
+        f"alone, asked for: {LEAST_SHARE}; "
         f"cores busy {100 * row['cores_busy']:.0f} %; alone: {alone}"
     )
