@@ -3,11 +3,11 @@
     python -m benchmarks.cpu [--part NAME]... [--model NAME|FILE]... [--full] [-o RESULT.json]
 
 Parts: `arithmetic` (rate of the networks over that of one large 3x3 convolution; OpenVINO where installed),
-`pipeline` (the rate of `upscale` beside that of its busiest stage alone), `startup` (seconds of `--help` and
-of the first photograph), `choices` (PNG level, JPEG chroma, threads or processes, workers) and `growth` (seconds
-per megapixel by size and by number of files). The defaults are for a quick look; --full has 256 to 8,192 px
-and 1 to 2,000 files, and takes hours on a small machine. Nothing else may run meanwhile. Exit codes: 0
-measured; 1 a run of facesr-cli failed; 2 wrong usage; 3 no provider.
+`pipeline` (the rate of `upscale` beside that of its busiest stage alone), `startup` (seconds of `--help`
+and of the first photograph), `choices` (PNG level, JPEG chroma, threads or processes, workers) and `growth`
+(seconds per megapixel by size and by number of files). The defaults are for a quick look; --full has 256 to
+8,192 px and 1 to 2,000 files, and takes hours on a small machine. Nothing else may run meanwhile. Exit
+codes: 0 measured; 1 a run of facesr-cli failed; 2 wrong usage; 3 no provider.
 """
 
 from __future__ import annotations
