@@ -14,6 +14,9 @@
         ├── UpscaleFailedError            the network produced no usable picture
         └── WriteFailedError              the output could not be written
 
+    UserWarning
+    └── TilingWarning                     a picture in tiles, from a network that looks at the whole of it
+
 Messages name the file and the remedy. `facesr_cli.cli` alone turns them into click's exit codes.
 """
 
@@ -87,3 +90,7 @@ class UpscaleFailedError(PhotoError):
 
 class WriteFailedError(PhotoError):
     """The output could not be encoded or written; no partial file is left behind."""
+
+
+class TilingWarning(UserWarning):
+    """A network that looks at the whole picture was given tiles: the result differs from the untiled one."""

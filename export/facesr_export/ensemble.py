@@ -10,6 +10,8 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from facesr_train.generators.generator import Generator
+
 MIRRORED_AXES: dict[int, tuple[tuple[int, ...], ...]] = {
     1: ((),),
     2: ((), (3,)),
@@ -33,15 +35,13 @@ class SelfEnsemble(nn.Module):
 
     scale: int
     multiple: int
-    halo: int
+    halo: int | None
 
-    def __init__(self, network: nn.Module, mirrorings: int) -> None:
+    def __init__(self, network: Generator, mirrorings: int) -> None:
         super().__init__()
         self.network = network
         self.axes = MIRRORED_AXES[mirrorings]
-        self.scale, self.multiple, self.halo = (
-            int(getattr(network, name)) for name in ("scale", "multiple", "halo")
-        )
+        self.scale, self.multiple, self.halo = network.scale, network.multiple, network.halo
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the mean of the copies."""
@@ -53,7 +53,7 @@ class SelfEnsemble(nn.Module):
         return total / len(self.axes)
 
 
-def ensembled(network: nn.Module, mirrorings: int) -> nn.Module:
+def ensembled(network: Generator, mirrorings: int) -> nn.Module:
     """`network` averaged over `mirrorings` mirrored inputs; itself for 1."""
     return network if mirrorings == 1 else SelfEnsemble(network, mirrorings)
 

@@ -69,7 +69,7 @@ def export_checkpoint(
     check_output(output, name=name, partner=partner)
     checkpoint = load_checkpoint(checkpoint_path)
     generator = averaged_generator(checkpoint)
-    scale, multiple, halo = (int(getattr(generator, name)) for name in ("scale", "multiple", "halo"))
+    scale, multiple, halo = generator.scale, generator.multiple, generator.halo
     trained, plain = ensembled(generator, mirrorings), folded(generator)
     model = to_onnx(ensembled(plain, mirrorings), scale=scale, opset=opset)
     name_as_inner(model)
@@ -96,6 +96,7 @@ def export_checkpoint(
         scale=scale,
         multiple=multiple,
         halo=halo,
+        whole_picture=halo is None,
         degradations=tuple(recipe.data.degradations),
         recipe=f"{recipe.name} {recipe.digest}"
         + (f", mean of {mirrorings} mirrorings" if mirrorings > 1 else ""),

@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from facesr_cli.errors import ExportError
+from facesr_train.generators.generator import Generator
 
 
 def with_half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -44,7 +45,7 @@ def with_half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     return result
 
 
-def with_rounded_weights(network: nn.Module) -> nn.Module:
+def with_rounded_weights(network: Generator) -> Generator:
     """A copy of `network` whose convolutions have weights rounded to half precision, in float32."""
     rounded = copy.deepcopy(network)
     with torch.no_grad():

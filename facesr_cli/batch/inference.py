@@ -47,6 +47,8 @@ class PhotoUpscaler(Protocol):
     def batch_size(self) -> int: ...
     @property
     def repeated(self) -> tuple[int, ...]: ...
+    @property
+    def approximated(self) -> tuple[int, ...]: ...
     def upscale_batch(self, images: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """(H, W, 3) uint8 or uint16 RGB arrays of one shape to (sH, sW, 3) of the same dtype, in order."""
         ...
@@ -100,9 +102,13 @@ def _checked(upscaler: PhotoUpscaler, images: Sequence[NDArray[Any]]) -> list[En
                 "wrong-output-size",
                 f"the network made {result.shape} {result.dtype} where {expected} {image.dtype} was due.",
             )
-    note = f"done again in fp32 on the CPU: {upscaler.provider.actual} returned undefined or faulty numbers"
-    repeated = set(upscaler.repeated)
-    return [Enlarged(pixels, (note,) if index in repeated else ()) for index, pixels in enumerate(larger)]
+    again = f"done again in fp32 on the CPU: {upscaler.provider.actual} returned undefined or faulty numbers"
+    tiled = f"done in tiles, from which {upscaler.info.name} makes another picture than from the whole"
+    told = ((again, upscaler.repeated), (tiled, upscaler.approximated))
+    return [
+        Enlarged(pixels, tuple(note for note, indices in told if index in indices))
+        for index, pixels in enumerate(larger)
+    ]
 
 
 def _typed(error: Exception) -> PhotoError:

@@ -23,7 +23,7 @@ from facesr_cli.batch.report import Facts, FileResult, Report
 from facesr_cli.batch.settings import Settings
 from facesr_cli.batch.stages import Writer
 from facesr_cli.batch.wording import counted, printable
-from facesr_cli.errors import WriteFailedError
+from facesr_cli.errors import TilingWarning, WriteFailedError
 from facesr_cli.model.hardware import usable_cpus
 from facesr_cli.photo.limits import pixel_limit
 
@@ -137,6 +137,8 @@ def _run(
         # Pillow warns about what `decode` either survives or reports by name; between the lines of a
         # progress display those warnings would only confuse.
         warnings.filterwarnings("ignore", module=r"PIL\.")
+        # The photographs that it concerns have a note.
+        warnings.simplefilter("ignore", TilingWarning)
         return pipeline.run(plan.todo), pipeline
 
 

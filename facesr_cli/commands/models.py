@@ -8,6 +8,7 @@ import click
 
 if TYPE_CHECKING:
     from facesr_cli.model.description import Description
+    from facesr_cli.model.info import ModelInfo
 
 
 @click.command()
@@ -47,7 +48,7 @@ def _main_rows(one: Description) -> dict[str, str]:
         "scale": f"{info.scale}x",
         "parameters": f"{one.parameters:,}",
         "size": _size(one.size_bytes) + (f", weights in {one.weights}" if one.weights else ""),
-        "halo": "not stated; tiles are blended" if info.halo is None else f"{info.halo} px",
+        "halo": _halo(info),
         "licence": info.license or "not stated",
         "training data": info.data or "not stated",
         "degradations": ", ".join(info.degradations) or "not stated",
@@ -73,6 +74,12 @@ def _all_rows(one: Description) -> dict[str, str]:
         "made by": one.producer or "not stated",
         **foreign,
     }
+
+
+def _halo(info: ModelInfo) -> str:
+    if info.whole_picture:
+        return "the whole picture; tiles change the result"
+    return "not stated; tiles are blended" if info.halo is None else f"{info.halo} px"
 
 
 def _size(size_bytes: int) -> str:

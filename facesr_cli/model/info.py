@@ -16,6 +16,9 @@ CONTRACT = 1
 
 PREFIX = "facesr."
 
+WHOLE_PICTURE = "whole-picture"
+"""Value of `facesr.context` in a file without `facesr.halo` whose network looks at the whole picture."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
@@ -28,7 +31,9 @@ class ModelInfo:
     multiple: int = 1
     """Height and width of the network's input are padded to a multiple of this many pixels."""
     halo: int | None = None
-    """Input pixels of context after which an output pixel depends on no more; None: not known."""
+    """Input pixels of context after which an output pixel depends on no more; None: not known, or endless."""
+    whole_picture: bool = False
+    """Every output pixel depends on every input pixel, as behind a global mean: tiles change the result."""
     degradations: tuple[str, ...] = ()
     """What the network was trained to undo, e.g. `("paper", "bicubic")`."""
     recipe: str = ""
@@ -61,6 +66,8 @@ class ModelInfo:
                 f"scale {self.scale} and multiple {self.multiple} must be positive, "
                 f"halo {self.halo} not negative"
             )
+        if self.whole_picture and self.halo is not None:
+            raise ValueError(f"a network that looks at the whole picture has no halo, here {self.halo}")
 
     def to_properties(self) -> dict[str, str]:
         """The `metadata_props` that describe this model; the digest, which they would change, is left out."""
@@ -77,6 +84,7 @@ class ModelInfo:
         }
         optional = {
             "halo": self.halo,
+            "context": WHOLE_PICTURE if self.whole_picture else None,
             "parity": None if self.parity is None else repr(self.parity),
             "partner": self.partner,
             "mirrorings": self.mirrorings if self.mirrorings > 1 else None,
@@ -116,6 +124,7 @@ class ModelInfo:
                 scale=int(values["scale"]),
                 multiple=int(values["multiple"]),
                 halo=int(values["halo"]) if values.get("halo") else None,
+                whole_picture=_is_whole_picture(values.get("context", "")),
                 degradations=tuple(
                     word.strip() for word in values["degradations"].split(",") if word.strip()
                 ),
@@ -136,6 +145,12 @@ class ModelInfo:
             ) from error
         except ValueError as error:
             raise ModelError(f"{source}: its metadata cannot be read ({error}). Export it again.") from error
+
+
+def _is_whole_picture(context: str) -> bool:
+    if context not in ("", WHOLE_PICTURE):
+        raise ValueError(f"context {context!r} is not known")
+    return context == WHOLE_PICTURE
 
 
 @dataclass(frozen=True, slots=True)

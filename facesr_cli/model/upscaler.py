@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesr_cli.errors import UpscaleFailedError, UsageError
+from facesr_cli.errors import TilingWarning, UpscaleFailedError, UsageError
 from facesr_cli.model.budget import budget_for
 from facesr_cli.model.catalogue import DEFAULT_MODEL, resolve_model
 from facesr_cli.model.images import check_pixels, upscale_any, upscale_image
@@ -95,6 +96,7 @@ class Upscaler:
         exact = self._rule.fade == 0 and not self._is_fixed
         self._shapes = ShapeBook(self._rule) if exact and key in PREFER_FEW else None
         self._repeated: tuple[int, ...] = ()
+        self._approximated: tuple[int, ...] = ()
         fixed = self._model.interface.batch
         if fixed is not None:
             self._budget = replace(self._budget, batch_size=fixed, batch_px=None)
@@ -128,6 +130,14 @@ class Upscaler:
         """
         return self._repeated
 
+    @property
+    def approximated(self) -> tuple[int, ...]:
+        """Indices in the last `upscale_batch` of pictures that differ from the untiled result.
+
+        Those were tiled, although the network looks at the whole picture (`ModelInfo.whole_picture`).
+        """
+        return self._approximated
+
     @overload
     def upscale(self, image: Image.Image) -> Image.Image: ...
     @overload
@@ -149,6 +159,9 @@ class Upscaler:
                 `implausible-output`.
             ProviderError: The provider has stopped working; no other picture would fare better.
             TypeError, ValueError: `image` is of another type or shape.
+
+        Warns:
+            TilingWarning: `image` was tiled, but the network looks at the whole of it.
         """
         if isinstance(image, Image.Image):
             return upscale_image(image, self.scale, lambda pixels: upscale_any(pixels, self._upscale_one))
@@ -163,8 +176,11 @@ class Upscaler:
         Raises:
             UpscaleFailedError: As `upscale`; which picture it was, `upscale` one by one will tell.
             ProviderError: As `upscale`.
+
+        Warns:
+            TilingWarning: As `upscale`.
         """
-        self._repeated = ()
+        self._repeated = self._approximated = ()
         groups: dict[tuple[tuple[int, ...], str], list[int]] = {}
         for index, image in enumerate(images):
             check_pixels(image)
@@ -173,9 +189,10 @@ class Upscaler:
             groups.setdefault((image.shape, image.dtype.name), []).append(index)
         results: dict[int, NDArray[Any]] = {}
         for indices in groups.values():
-            larger, repeated = self._upscale_equal([images[index] for index in indices])
+            larger, repeated, approximated = self._upscale_equal([images[index] for index in indices])
             results.update(zip(indices, larger, strict=True))
             self._repeated += tuple(indices[place] for place in repeated)
+            self._approximated += tuple(indices[place] for place in approximated)
         return [results[index] for index in range(len(images))]
 
     def close(self) -> None:
@@ -193,15 +210,16 @@ class Upscaler:
     def _upscale_one(self, pixels: Pixels) -> Pixels:
         return self._upscale_equal([pixels])[0][0]
 
-    def _upscale_equal(self, pictures: Sequence[Pixels]) -> tuple[list[Pixels], list[int]]:
+    def _upscale_equal(self, pictures: Sequence[Pixels]) -> tuple[list[Pixels], list[int], list[int]]:
         """Enlarge (H,W,3) pictures of equal shape and type; fewer at once after a lack of memory.
 
         Returns:
-            Them, and which of them were `repeated`.
+            Them, which of them were `repeated`, and which `approximated`.
         """
         height, width = pictures[0].shape[:2]
         results: list[Pixels] = []
         repeated: list[int] = []
+        approximated: list[int] = []
         while len(results) < len(pictures):
             group = pictures[len(results) : len(results) + self._budget.batch_for(height, width)]
             try:
@@ -215,8 +233,17 @@ class Upscaler:
                     self._shapes.forget(smaller.tile_for)
             else:
                 repeated += [len(results) + place for place in again]
+                if self.info.whole_picture and self._is_tiled(height, width):
+                    approximated += range(len(results), len(results) + len(larger))
                 results += larger
-        return results, repeated
+        if approximated:
+            warnings.warn(
+                f"{self.info.name} looks at the whole picture, but {width}x{height} px were processed in "
+                "tiles: tones may differ from tile to tile. Use a larger tile, or a network with a halo.",
+                TilingWarning,
+                stacklevel=4,
+            )
+        return results, repeated, approximated
 
     @property
     def _is_fixed(self) -> bool:
@@ -247,6 +274,11 @@ class Upscaler:
                 )
         cropped = (slice(height * self.scale), slice(width * self.scale))
         return [np.ascontiguousarray(picture[cropped]) for picture in larger], repeated
+
+    def _is_tiled(self, height: int, width: int) -> bool:
+        padding = self._padding(height, width)
+        rows, columns = self._cuts(height + padding.bottom, width + padding.right)
+        return len(rows) > 1 or len(columns) > 1
 
     def _padding(self, height: int, width: int) -> Padding:
         fixed = self._model.interface

@@ -26,6 +26,7 @@ class NearestUpscaler:
     batches: list[list[tuple[int, ...]]] = field(default_factory=list)
     closed: bool = False
     repeated: tuple[int, ...] = ()
+    approximated: tuple[int, ...] = ()
 
     @property
     def info(self) -> SimpleNamespace:

@@ -25,6 +25,7 @@ class Slow:
     info = SimpleNamespace(name="slow", version="1", scale=2, digest="sha256:slow")
     provider = SimpleNamespace(requested="auto", actual="StandInProvider", precision="fp32")
     scale, batch_size, repeated = 2, 1, ()
+    approximated = ()
     def upscale_batch(self, images):
         print("began", flush=True)
         if sys.argv[2] == "native":  # in C and without the lock of the interpreter, as an inference is

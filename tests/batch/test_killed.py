@@ -24,6 +24,7 @@ class Nearest:
     info = SimpleNamespace(name="nearest", version="1", scale=2, digest="sha256:nearest")
     provider = SimpleNamespace(requested="auto", actual="StandInProvider", precision="fp32")
     scale, batch_size, repeated = 2, 2, ()
+    approximated = ()
     def upscale_batch(self, images):
         time.sleep(random.uniform(0, 0.004))
         return [image.repeat(2, 0).repeat(2, 1) for image in images]

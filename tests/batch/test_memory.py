@@ -20,6 +20,7 @@ class Nearest:
     info = SimpleNamespace(name="nearest", version="1", scale=2, digest="sha256:nearest")
     provider = SimpleNamespace(requested="auto", actual="StandInProvider", precision="fp32")
     scale, batch_size, repeated = 2, 4, ()
+    approximated = ()
     def upscale_batch(self, images):
         return [image.repeat(2, 0).repeat(2, 1) for image in images]
     def close(self): pass

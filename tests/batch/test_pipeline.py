@@ -24,6 +24,7 @@ from facesr_cli.photo.formats import FileFormat
 class _Nearest:
     scale = 2
     repeated = ()
+    approximated = ()
     provider = SimpleNamespace(actual="StandInProvider")
 
     def __init__(self, batch_size):

@@ -22,6 +22,7 @@ class Slow:
     info = SimpleNamespace(name="slow", version="1", scale=2, digest="sha256:slow")
     provider = SimpleNamespace(requested="auto", actual="StandInProvider", precision="fp32")
     scale, batch_size, repeated = 2, 1, ()
+    approximated = ()
     def upscale_batch(self, images):
         time.sleep(0.3)
         return [image.repeat(2, 0).repeat(2, 1) for image in images]

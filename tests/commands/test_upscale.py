@@ -20,6 +20,7 @@ class _Nearest:
     info = SimpleNamespace(name="nearest", version="1.0", scale=2, digest="sha256:stand-in")
     provider = SimpleNamespace(requested="auto", actual="StandInProvider", precision="fp32", warning="")
     scale, batch_size, repeated = 2, 1, ()
+    approximated = ()
 
     def upscale_batch(self, images):
         return [image.repeat(2, 0).repeat(2, 1) for image in images]

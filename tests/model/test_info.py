@@ -34,6 +34,13 @@ def test_properties_survive_the_round_trip(**values):
     assert ModelInfo.from_properties(properties, digest="x") == info
 
 
+def test_a_look_at_the_whole_picture_survives_the_round_trip(make_info):
+    info = make_info(halo=None, whole_picture=True)
+    properties = info.to_properties()
+    assert "facesr.halo" not in properties, "an older program then blends tiles"
+    assert ModelInfo.from_properties(properties) == info
+
+
 def test_stamped_files_are_read_without_running_them(tiny_model, make_info):
     digest = "sha256:" + hashlib.sha256(tiny_model.read_bytes()).hexdigest()
     assert read_model_info(tiny_model) == make_info(digest=digest)
@@ -49,6 +56,8 @@ def test_stamped_files_are_read_without_running_them(tiny_model, make_info):
         ("halo", "-1", "negative"),
         ("mirrorings", "-2", "positive"),
         ("adversarial", "yes", "yes"),
+        ("context", "whole-picture", "has no halo"),
+        ("context", "half", "not known"),
         ("contract", "2", "Upgrade facesr-cli"),
     ],
 )

@@ -15,7 +15,7 @@ from facesr_train.generators.half_resolution import HalfResolutionConfig, HalfRe
 from facesr_train.generators.reparameterised import BranchedConv
 from facesr_train.recipe import load_recipe
 
-KINDS = sorted(GENERATORS)
+KINDS = sorted(kind for kind in GENERATORS if kind.startswith("half-resolution"))
 
 
 def small(kind: str, blocks: int = 2) -> HalfResolutionNet:

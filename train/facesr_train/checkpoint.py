@@ -10,10 +10,11 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 
 from facesr_cli.errors import ModelError
 from facesr_train.generators import GENERATORS
+from facesr_train.generators.generator import Generator
 from facesr_train.recipe import Recipe, recipe_from_dict
 
 FORMAT = 1
@@ -95,14 +96,14 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise ModelError(f"{path}: the checkpoint is damaged ({error})") from error
 
 
-def build_generator(recipe: Recipe) -> nn.Module:
+def build_generator(recipe: Recipe) -> Generator:
     """The recipe's generator with fresh weights, the same at every call (drawn from the recipe's seed)."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.run.seed)
         return GENERATORS[recipe.generator_kind][1](recipe.generator)
 
 
-def averaged_generator(checkpoint: Checkpoint) -> nn.Module:
+def averaged_generator(checkpoint: Checkpoint) -> Generator:
     """The checkpoint's generator with its averaged weights, in evaluation mode, on the CPU.
 
     Raises:

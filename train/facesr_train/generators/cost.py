@@ -6,11 +6,11 @@ import copy
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from facesr_train.generators.folding import folded
+from facesr_train.generators.generator import Generator
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,12 @@ class Cost:
         return 2 * self.multiply_adds / 1e9
 
 
-def cost(generator: nn.Module, height: int, width: int) -> Cost:
+def cost(generator: Generator, height: int, width: int) -> Cost:
     """Count what `generator` needs for one photograph; its `multiple` divides both sides."""
-    network = folded(generator)
+    network = copy.deepcopy(folded(generator)).eval()
     with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
         counter = FlopCounterMode(display=False)
         with counter:
-            copy.deepcopy(network)(torch.empty(1, 3, height, width))
+            network(torch.empty(1, 3, height, width))
     parameters = sum(parameter.numel() for parameter in network.parameters())
     return Cost(parameters, int(counter.get_total_flops()) // 2)

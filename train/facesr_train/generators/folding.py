@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-from torch import nn
+from facesr_train.generators.generator import Generator
 
 
 @runtime_checkable
 class Foldable(Protocol):
     """A generator whose training-time branches can be merged."""
 
-    def fold(self) -> nn.Module:
+    def fold(self) -> Generator:
         """An equal network without the branches; `self` stays as it is."""
         ...
 
 
-def folded(generator: nn.Module) -> nn.Module:
+def folded(generator: Generator) -> Generator:
     """The network to use: `generator` without its training-time branches, itself where it has none."""
     return generator.fold() if isinstance(generator, Foldable) else generator

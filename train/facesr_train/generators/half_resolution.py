@@ -22,6 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from facesr_train.generators.generator import Generator
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HalfResolutionConfig:
@@ -69,7 +71,7 @@ class ResidualBlock(Block):
         self.second.weight.mul_(0.3)
 
 
-class HalfResolutionNet(nn.Module):
+class HalfResolutionNet(Generator):
     """(N, 3, H, W) float32 RGB [0, 1], H and W even -> (N, 3, 2H, 2W) float32, not clamped."""
 
     scale = 2
