@@ -103,7 +103,7 @@ def _checked(upscaler: PhotoUpscaler, images: Sequence[NDArray[Any]]) -> list[En
                 f"the network made {result.shape} {result.dtype} where {expected} {image.dtype} was due.",
             )
     again = f"done again in fp32 on the CPU: {upscaler.provider.actual} returned undefined or faulty numbers"
-    tiled = f"done in tiles, from which {upscaler.info.name} makes another picture than from the whole"
+    tiled = "done in tiles, though the network looks at the whole picture: tones may differ between tiles"
     told = ((again, upscaler.repeated), (tiled, upscaler.approximated))
     return [
         Enlarged(pixels, tuple(note for note, indices in told if index in indices))

@@ -81,7 +81,7 @@ def test_the_halo_is_how_far_a_pixel_looks(small, name):
     network = small(name).double().eval()
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter.abs_().add_(0.01)  # so that no rectifier and no sum hides a way
+            parameter.uniform_(0.02, 0.03)  # so that no rectifier, no Tanh and no sum hides a way
     halo, multiple = network.halo, network.multiple
     start = -(-(halo + 4) // multiple) * multiple
     image = torch.full((1, 3, 4, 2 * start + 8), 0.6, dtype=torch.float64, requires_grad=True)
@@ -100,7 +100,7 @@ def test_attention_looks_at_the_whole_picture(small, name):
     network = small(name).double().eval()
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter.abs_().add_(0.01)
+            parameter.uniform_(0.02, 0.03)
     assert network.halo is None
     image = torch.full((1, 3, 4, 400), 0.6, dtype=torch.float64, requires_grad=True)
     (gradient,) = torch.autograd.grad(network(image)[..., 0].sum(), image)
@@ -115,7 +115,7 @@ def test_gradient_reaches_every_weight(small, name, pictures):
         for key, parameter in network.named_parameters():  # off the zeros that some parts start with
             parameter.add_(0.02 * torch.randn(parameter.shape, generator=random, dtype=parameter.dtype))
             if "squeeze" in key:  # so few hidden units could all be shut
-                parameter.abs_()
+                parameter.abs_().add_(0.5)
     outputs = network(pictures(16, 16, 2), every=True) if isinstance(network, ManyOutputs) else {}
     outputs = outputs or {"image": network(pictures(16, 16, 2))}
     sum(output.square().mean() for output in outputs.values()).backward()
@@ -150,7 +150,7 @@ def test_cost_can_be_counted(small, name):
     ("paths", "halo"),
     [
         ([[Conv(3)]], 1),
-        ([[Conv(3, count=3)], [Conv(5)]], 3),
+        ([[Conv(3, count=3)], [Conv(5)], []], 3),
         ([[Shuffle()]], 0),
         ([[Shuffle(), Conv(3)]], 1),
         ([[Interpolate(2)]], 1),

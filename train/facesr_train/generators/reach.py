@@ -58,9 +58,10 @@ def halo_of(*paths: Sequence[Layer], scale: int = 2) -> int:
 
     Args:
         paths: Layers from the picture to the output, one sequence for each parallel way; the farthest counts.
+            An empty one stands for a way that is not there.
         scale: Output pixels per input pixel and side.
     """
-    return max(max(_needed(path, place, scale)) for path in paths for place in range(16))
+    return max(max(_needed(path, place, scale)) for path in paths if path for place in range(16))
 
 
 def _needed(path: Sequence[Layer], place: int, scale: int) -> tuple[int, int]:
