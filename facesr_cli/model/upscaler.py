@@ -241,7 +241,7 @@ class Upscaler:
                 f"{self.info.name} looks at the whole picture, but {width}x{height} px were processed in "
                 "tiles: tones may differ from tile to tile. Use a larger tile, or a network with a halo.",
                 TilingWarning,
-                stacklevel=4,
+                stacklevel=3,
             )
         return results, repeated, approximated
 

@@ -212,3 +212,11 @@ def test_memory_limit_of_one_pixel_still_does_everything(upscaler, album, monkey
     report = run_batch(Settings(inputs=(album,), workers=3), upscaler_factory=lambda _settings: upscaler)
     assert report.count("done") == 5
     assert max(len(batch) for batch in upscaler.batches) == 1
+
+
+def test_an_approximation_by_tiles_is_said_of_every_photograph(run, upscaler, tmp_path, photograph):
+    photograph(tmp_path / "in" / "a.png")
+    upscaler.approximated = (0,)
+    report = run(tmp_path / "in")
+    assert report.exit_code == 0
+    assert any("done in tiles" in note for note in report.files[0].notes)

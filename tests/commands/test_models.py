@@ -86,3 +86,8 @@ def test_no_bundled_models_is_an_error(tmp_path, monkeypatch):
     result = run()
     assert isinstance(result.exception, ModelError)
     assert "incomplete" in str(result.exception)
+
+
+def test_a_look_at_the_whole_picture_is_said(tmp_path, build_onnx, make_info):
+    path = build_onnx(tmp_path / "pools.onnx", info=make_info(halo=None, whole_picture=True))
+    assert "the whole picture; tiles change the result" in run(path).stdout

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facesr_cli.errors import ProviderError, UpscaleFailedError, UsageError
+from facesr_cli.errors import ProviderError, TilingWarning, UpscaleFailedError, UsageError
 from facesr_cli.model import catalogue
 from facesr_cli.model.engine import Engine
 from facesr_cli.model.upscaler import Upscaler
@@ -273,3 +273,23 @@ def test_bundled_models_run(path, random_photo):
     with Upscaler(path, threads=1) as upscaler:
         photo = random_photo(33, 47)
         assert upscaler.upscale(photo).shape == (33 * upscaler.scale, 47 * upscaler.scale, 3)
+
+
+def test_tiles_of_a_network_that_looks_at_the_whole_picture_are_never_silent(
+    tmp_path, build_onnx, make_info, random_photo
+):
+    info = make_info(halo=None, whole_picture=True)
+    path = build_onnx(tmp_path / "pools.onnx", info=info)
+    small, large = random_photo(40, 50), random_photo(40, 150)
+    with Upscaler(path, tile_px=96, threads=1) as tiled:
+        tiled.upscale(small)
+        with pytest.warns(TilingWarning, match="tiny-x2 looks at the whole picture, but 150x40 px"):
+            assert tiled.upscale(large).shape == (80, 300, 3)
+        with pytest.warns(TilingWarning):
+            tiled.upscale_batch([small, large, small, large])
+        assert tiled.approximated == (1, 3)
+        tiled.upscale_batch([small])
+        assert tiled.approximated == ()
+    with Upscaler(path, threads=1) as whole:
+        whole.upscale_batch([large])
+        assert whole.approximated == ()
