@@ -66,5 +66,10 @@ def test_the_installed_package_is_free_of_torch(statement):
     assert not imported(statement) & {"torch", "facesr_train", "facesr_export"}
 
 
+def test_training_starts_with_few_packages():
+    modules = imported("import facesr_train.session, facesr_cli.commands.train")
+    assert not modules & {"onnx", "onnxruntime", "onnxscript", "skimage", "scipy", "tensorboard", "tifffile"}
+
+
 def test_training_does_not_need_the_exporter():
     assert "facesr_export" not in imported("import facesr_train.session")

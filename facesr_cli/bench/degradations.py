@@ -17,7 +17,6 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import correlate1d
 
 # The paper whose GAN this project starts from blurs with a 7x7 Gaussian of sigma 5 and halves the photograph.
 # Its text leaves the order open; `paper-alt` is the other one.
@@ -68,6 +67,8 @@ def gaussian_taps(radius_px: int, sigma_px: float) -> NDArray[np.float64]:
 
 def gaussian_blur(image: NDArray[np.float32], *, radius_px: int, sigma_px: float) -> NDArray[np.float32]:
     """Blur rows and columns of a (H, W, 3) float32 image of any range; same shape, mirrored border."""
+    from scipy.ndimage import correlate1d  # training takes the constants of this file, not scipy
+
     taps = gaussian_taps(radius_px, sigma_px)
     # scipy's "mirror" is numpy's "reflect": the edge pixel is not repeated.
     rows = correlate1d(image, taps, axis=0, mode="mirror", output=np.float32)

@@ -43,6 +43,14 @@ from facesr_cli.errors import MissingExtraError, UsageError
     metavar="N",
     help="GPUs to train on.",
 )
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a value of the recipe, as data.batch_size=64; VALUE as in TOML. Repeatable.",
+)
+@click.option("--compile", "compiled", is_flag=True, help="Compile the network with torch.compile first.")
 @click.option("--list", "list_recipes", is_flag=True, help="List the shipped recipes and stop.")
 def train(
     recipe: str | None,
@@ -53,15 +61,18 @@ def train(
     max_minutes: float | None,
     device: str,
     devices: int,
+    changes: tuple[str, ...],
+    compiled: bool,
     list_recipes: bool,
 ) -> None:
     """Train RECIPE, a shipped recipe's name or a TOML file, on the photographs in --data.
 
     If --data has the folders train and val, these are used; else about one photograph in twenty is held out
     for validation. The run writes last.ckpt and, unless it is adversarial, best.ckpt (highest PSNR);
-    `facesr-cli export` turns either into ONNX.
+    `facesr-cli export` turns either into ONNX. --resume needs the recipe and the --set of the run.
     """
     try:
+        from facesr_train.changes import changed
         from facesr_train.recipe import load_recipe, shipped_recipes
         from facesr_train.session import TrainSettings, run_training
     except ModuleNotFoundError as error:
@@ -82,8 +93,9 @@ def train(
         max_minutes=max_minutes,
         device=device,
         devices=devices,
+        compiled=compiled,
     )
-    checkpoint = run_training(load_recipe(recipe), settings)
+    checkpoint = run_training(changed(load_recipe(recipe), changes), settings)
     if checkpoint is None:
         return
     means = ", ".join(f"{kind} {value:.2f} dB" for kind, value in checkpoint.val_psnr_db.items())

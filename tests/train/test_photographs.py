@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import random
-
 import numpy as np
 import pytest
 import torch
@@ -11,7 +9,8 @@ from facesr_cli.errors import TrainingError
 from facesr_train import photographs
 from facesr_train.augmentation import Augmentation
 from facesr_train.crops import CELL_PX, NO_AUGMENTATION, PairSource
-from facesr_train.degradations import degrade
+from facesr_train.degradations import degrade, draw_degradations, draw_noise
+from facesr_train.draws import Draws
 from facesr_train.photographs import find_photographs, load_photographs
 
 
@@ -180,8 +179,9 @@ def test_varied_degradations_are_wider_than_the_defined_one(portrait, kind):
 
     def spread(varied_share):
         """Standard deviation, over draws, of the detail that is left."""
-        noise = torch.Generator().manual_seed(0)
-        lr = degrade(crop, [kind] * 40, random.Random(0), noise, varied_share=varied_share).float()
+        drawn = draw_degradations(Draws(40, 0), {kind: 1.0}, varied_share=varied_share)
+        noise = draw_noise(crop, drawn, torch.Generator().manual_seed(0))
+        lr = degrade(crop, drawn, noise).float()
         return float((lr[..., 1:] - lr[..., :-1]).abs().mean((1, 2, 3)).std())
 
     assert spread(1.0) > 1.2 * spread(0.0) + (0.01 if kind == "real" else 0.2)

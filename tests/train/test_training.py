@@ -6,18 +6,25 @@ import csv
 import dataclasses
 import io
 import itertools
+import math
 import pickle
+import sys
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from lightning_fabric import Fabric
 from PIL import Image
 
+from facesr_cli.bench.metrics import psnr_db as bench_psnr_db
 from facesr_cli.errors import CapabilityError, ModelError, TrainingError, UsageError
 from facesr_cli.model.info import read_model_info
 from facesr_export.exporter import export_checkpoint
-from facesr_train import photographs, run_state, session
+from facesr_train import loop, photographs, run_state, session, validation
+from facesr_train.changes import changed
 from facesr_train.checkpoint import averaged_generator, load_checkpoint, save_checkpoint
+from facesr_train.optimisers import adam, state_for
 from facesr_train.recipe import recipe_from_dict
 from facesr_train.session import TrainSettings, run_training
 
@@ -220,3 +227,76 @@ def test_no_message_advises_to_unpickle_a_file(faces, recipe, tmp_path):
     with pytest.raises(ModelError, match=r"\.png: not a checkpoint") as caught:
         run_training(recipe, settings(faces, tmp_path / "run", init=picture))
     assert "weights_only" not in str(caught.value)
+
+
+def test_a_compiled_network_trains_to_the_same_weights(recipe, faces, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "COMPILER", "eager")  # traced as for a compiler, of which none is needed
+    plain = run_training(recipe, settings(faces, tmp_path / "plain"))
+    compiled = run_training(recipe, settings(faces, tmp_path / "compiled", compiled=True))
+    assert compiled.generator.keys() == plain.generator.keys()
+    for name, tensor in plain.average.items():
+        torch.testing.assert_close(compiled.average[name], tensor)
+
+
+def test_a_network_that_cannot_be_compiled_is_said(recipe, faces, tmp_path, monkeypatch):
+    def refuse(graph, inputs):
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setattr(loop, "COMPILER", refuse)
+    with pytest.raises(CapabilityError, match="no compiler.*without --compile"):
+        run_training(recipe, settings(faces, tmp_path, compiled=True))
+
+
+@pytest.mark.parametrize("clock_steps", [4, 100])
+def test_a_clock_that_is_read_now_and_then_counts_all_the_time(
+    make_recipe, faces, tmp_path, monkeypatch, clock_steps
+):
+    monkeypatch.setattr(run_state, "_clock_steps", lambda device: clock_steps)
+    recipe = make_recipe(steps=10**9, epoch_steps=10)
+
+    clock = SimpleNamespace(perf_counter=lambda: loop_steps[0] / 10)
+    loop_steps = [0]
+    count = run_state.RunState.count
+
+    def counted(self, loss, terms, batch_size):
+        loop_steps[0] += 1
+        count(self, loss, terms, batch_size)
+
+    monkeypatch.setattr(run_state, "time", clock)
+    monkeypatch.setattr(run_state.RunState, "count", counted)
+    checkpoint = run_training(recipe, settings(faces, tmp_path, max_minutes=0.05))
+    assert checkpoint.step == 30  # 3 seconds; the clock is also read where an epoch ends
+    assert checkpoint.elapsed_s == pytest.approx(3.0)
+
+
+def test_training_goes_on_without_tensorboard_and_says_so(recipe, faces, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    run_training(recipe, settings(faces, tmp_path))
+    assert "tensorboard is not installed" in capsys.readouterr().err
+    assert (tmp_path / "metrics.csv").is_file() and not (tmp_path / "tensorboard").exists()
+
+
+def test_other_settings_of_the_recipe_are_not_resumed(recipe, faces, tmp_path):
+    larger = changed(recipe, ["data.batch_size=4"])
+    done = run_training(larger, settings(faces, tmp_path))
+    assert done.images_seen == 24 and load_checkpoint(tmp_path / "last.ckpt").recipe == larger
+    with pytest.raises(UsageError, match=r"the same recipe and --set.*data\.batch_size \(4, 2\)"):
+        run_training(recipe, settings(faces, tmp_path, resume=True))
+    run_training(larger, settings(faces, tmp_path, resume=True))
+
+
+def test_an_optimiser_changes_over_to_another_kind_of_device():
+    weight = torch.nn.Parameter(torch.ones(2))
+    made = adam([weight], 0.1, (0.9, 0.99), torch.device("cpu"))
+    state = made.state_dict()
+    state["param_groups"][0]["fused"] = True  # as a GPU leaves it
+    made.load_state_dict(state_for(state, torch.device("cpu")))
+    assert made.param_groups[0]["fused"] is None
+    assert state_for(state, torch.device("cuda"))["param_groups"][0]["fused"] is True
+
+
+def test_validation_measures_as_bench_does():
+    generator = np.random.default_rng(0)
+    first, second = (generator.integers(0, 256, (16, 12, 3), dtype=np.uint8) for _ in range(2))
+    assert validation.psnr_db(first, second) == pytest.approx(bench_psnr_db(first, second), abs=1e-9)
+    assert validation.psnr_db(first, first) == math.inf

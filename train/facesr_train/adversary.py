@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from facesr_train.discriminators import DISCRIMINATORS
 from facesr_train.hardware import memory_layout
 from facesr_train.losses.adversarial import GAMES, r1_penalty
+from facesr_train.optimisers import adam, state_for
 from facesr_train.recipe import Recipe
 from facesr_train.schedule import learning_rate
 
@@ -29,9 +30,8 @@ class Adversary:
             torch.manual_seed(recipe.run.seed + 1)
             network = DISCRIMINATORS[recipe.discriminator_kind][1](recipe.discriminator)
         self._core = network.to(memory_format=memory_layout(fabric.device))  # type: ignore[call-overload]
-        optimiser = torch.optim.Adam(
-            network.parameters(), self._settings.learning_rate, (self._settings.beta1, self._settings.beta2)
-        )
+        betas = self._settings.beta1, self._settings.beta2
+        optimiser = adam(network.parameters(), self._settings.learning_rate, betas, fabric.device)
         self._network, self._optimiser = fabric.setup(self._core, optimiser)
 
     def step(
@@ -90,7 +90,7 @@ class Adversary:
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state` gave."""
         self._core.load_state_dict(state["network"])
-        self._optimiser.load_state_dict(state["optimiser"])
+        self._optimiser.load_state_dict(state_for(state["optimiser"], self._fabric.device))
 
     def _judged(self, pictures: Mapping[str, Tensor]) -> list[Tensor]:
         return [pictures[name] for name in self._settings.judges]

@@ -1,19 +1,24 @@
-"""Changes of a crop before it is degraded: exposure and colour, and windows reduced to crops."""
+"""Changes of crops before they are degraded: their size, their exposure and colour, and ramps in their place.
+
+All work on the crops of a batch that are drawn for them, at once; the numbers are drawn in `crops`.
+"""
 
 from __future__ import annotations
 
-import math
-import random
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+
+from facesr_train.resize import resample
 
 SMALLEST_SCALE = 0.7
 """Of the window from which a rescaled crop is reduced: its side is at most 1 / 0.7 of the crop's."""
 SOFTEST_SCALE = 0.4
 """Of the window from which a soft crop is enlarged, relative to the crop."""
+REDUCING_CUBIC, ENLARGING_CUBIC = -0.5, -0.75
+"""The a of the cubic kernels: the softer one reduces, as Pillow's bicubic; the sharper one, as that of OpenCV
+and torch, enlarges."""
 PLAIN_SHARE = 0.5
 """Of the ramps, those of one colour throughout."""
 GAMMA_RANGE = (0.8, 1.25)
@@ -27,7 +32,7 @@ class Augmentation:
     """Shares of the crops, 0 to 1, that are changed in each way; all are mirrored half of the time."""
 
     varied_share: float = 0.0
-    """Degraded with parameters from wider ranges, see `degradations.degrade`."""
+    """Degraded with parameters from wider ranges, see `degradations.draw_degradations`."""
     rescale_share: float = 0.0
     """Reduced from a larger window by bicubic with antialiasing, scale `SMALLEST_SCALE` to 1."""
     colour_share: float = 0.0
@@ -36,48 +41,60 @@ class Augmentation:
     """Enlarged from a smaller window by bicubic, scale `SOFTEST_SCALE` to 1, like a photograph that was
     upscaled before: what is not in the original must not be put in."""
     flat_share: float = 0.0
-    """Replaced by a plain colour or a linear ramp of any colours, see `ramp`."""
+    """Replaced by a plain colour or a linear ramp of any colours, see `ramps`."""
 
 
-def drawn(rng: random.Random, share: float) -> bool:
-    """True for `share` of the calls; 0 draws nothing, so that the numbers after it stay the same."""
-    return share > 0 and rng.random() < share
+def rescale(windows: Tensor, taken_px: Tensor, cubic: Tensor, side_px: int) -> Tensor:
+    """Reduce or enlarge the upper left squares of windows to one size by bicubic, antialiased.
 
+    Args:
+        windows: (R, 3, S, S) uint8 RGB.
+        taken_px: (R,) int64, the side of each square, at most S.
+        cubic: (R,) float32, the kernel's a.
+        side_px: Side of the result.
 
-def reduce_window(window: Tensor, side_px: int) -> Tensor:
-    """Reduce (3, s, s) uint8 RGB to (3, side, side) uint8 by antialiased bicubic; as it is where s = side."""
-    if window.shape[-1] == side_px:
-        return window
-    reduced = F.interpolate(window.float()[None], (side_px, side_px), mode="bicubic", antialias=True)
-    return reduced[0].round().clamp(0, 255).to(torch.uint8)
-
-
-def soften_window(window: Tensor, side_px: int) -> Tensor:
-    """Enlarge (3, s, s) uint8 RGB to (3, side, side) uint8 by bicubic."""
-    enlarged = F.interpolate(window.float()[None], (side_px, side_px), mode="bicubic", align_corners=False)
-    return enlarged[0].round().clamp(0, 255).to(torch.uint8)
-
-
-def ramp(side_px: int, rng: random.Random, device: torch.device) -> Tensor:
-    """A (3, side, side) uint8 window that goes evenly from one colour to another in a drawn direction.
-
-    Some stay at one colour. Photographs of faces have few saturated colours; a network that sees these does
-    not shift the ones that it is given.
+    Returns:
+        (R, 3, side, side) uint8 RGB.
     """
-    first = torch.tensor([rng.uniform(0, 255) for _ in range(3)])
-    last = first if rng.random() < PLAIN_SHARE else torch.tensor([rng.uniform(0, 255) for _ in range(3)])
-    angle = rng.uniform(0, 2 * math.pi)
-    position = torch.linspace(-1, 1, side_px)
-    along = (math.cos(angle) * position[:, None] + math.sin(angle) * position) / math.sqrt(8) + 0.5
-    colours = first[:, None, None] + (last - first)[:, None, None] * along
-    return colours.round().to(torch.uint8).to(device)
+    return _to_uint8(resample(windows.float(), taken_px, cubic, side_px))
 
 
-def change_colours(window: Tensor, rng: random.Random) -> Tensor:
-    """Apply a gamma and gains, on sRGB values: (3, H, W) uint8 to the same."""
-    gamma, exposure = rng.uniform(*GAMMA_RANGE), rng.uniform(*EXPOSURE_RANGE)
-    gains = [exposure * rng.uniform(*BALANCE_RANGE) for _ in range(3)]
-    levels = torch.arange(256, dtype=torch.float32) / 255
-    table = torch.stack([255 * gain * levels**gamma for gain in gains]).round().clamp(0, 255)
-    table = table.to(torch.uint8).to(window.device)
-    return torch.stack([table[channel][window[channel].long()] for channel in range(3)])
+def ramps(first: Tensor, change: Tensor, direction: Tensor, side_px: int) -> Tensor:
+    """Windows that go evenly from one colour to another; a change of 0 gives a plain colour.
+
+    Photographs of faces have few saturated colours; a network that sees these does not shift the ones that it
+    is given.
+
+    Args:
+        first: (F, 3) float32 RGB, 0 to 255, at the corner where the ramp begins.
+        change: (F, 3) float32, by which the opposite corner differs.
+        direction: (F, 2) float32, the unit vector (down, right) along which colours change.
+        side_px: Side of the windows.
+
+    Returns:
+        (F, 3, side, side) uint8 RGB.
+    """
+    position = torch.linspace(-1, 1, side_px, device=first.device)
+    down, right = direction[:, :1, None] * position[:, None], direction[:, 1:, None] * position
+    along = (down + right) / 8**0.5 + 0.5  # (F, side, side)
+    return _to_uint8(first[:, :, None, None] + change[:, :, None, None] * along[:, None])
+
+
+def change_colours(windows: Tensor, gamma: Tensor, gains: Tensor) -> Tensor:
+    """Apply a gamma and gains, on sRGB values.
+
+    Args:
+        windows: (C, 3, H, W) uint8 RGB.
+        gamma: (C,) float32, the exponent.
+        gains: (C, 3) float32, the factor of each channel.
+
+    Returns:
+        (C, 3, H, W) uint8 RGB.
+    """
+    levels = torch.arange(256, dtype=torch.float32, device=windows.device) / 255
+    table = _to_uint8(255 * gains[..., None] * levels ** gamma[:, None, None])  # (C, 3, 256)
+    return table.gather(2, windows.flatten(2).long()).view(windows.shape)
+
+
+def _to_uint8(levels: Tensor) -> Tensor:
+    return levels.round().clamp(0, 255).to(torch.uint8)

@@ -1,26 +1,40 @@
-"""Random crops of the training photographs, drawn more often where a photograph is sharp."""
+"""Random crops of the training photographs, drawn more often where a photograph is sharp.
+
+A batch is drawn on the host, all numbers of all crops in a few numpy operations, sent to the training device
+in one copy, and made there in operations that each serve the whole batch; nothing waits for the device.
+"""
 
 from __future__ import annotations
 
-import random
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from facesr_train.augmentation import (
+    BALANCE_RANGE,
+    ENLARGING_CUBIC,
+    EXPOSURE_RANGE,
+    GAMMA_RANGE,
+    PLAIN_SHARE,
+    REDUCING_CUBIC,
     SMALLEST_SCALE,
     SOFTEST_SCALE,
     Augmentation,
     change_colours,
-    drawn,
-    ramp,
-    reduce_window,
-    soften_window,
+    ramps,
+    rescale,
 )
-from facesr_train.degradations import CONTEXT_PX, degrade
+from facesr_train.degradations import CONTEXT_PX, Degradations, degrade, draw_degradations, draw_noise
+from facesr_train.draws import Draws
 from facesr_train.hardware import memory_layout
+from facesr_train.transfer import moved
+from facesr_train.windows import HostPhotographs, Places, ResidentPhotographs
 
 NO_AUGMENTATION = Augmentation()
 
@@ -28,11 +42,43 @@ CELL_PX = 32
 """Side of the cells in which sharpness is measured."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchPlan:
+    """All that is drawn for a batch of N crops; tensors of one device, positions are int64."""
+
+    places: Places
+    """Of all N windows."""
+    rescaled: Tensor
+    """(R,) positions of those that are reduced or enlarged, and where they are taken from:"""
+    rescaled_places: Places
+    cubic: Tensor
+    """(R,) float32: a of the kernel."""
+    recoloured: Tensor
+    """(C,) positions of those whose colours change."""
+    gamma: Tensor
+    """(C,) float32."""
+    gains: Tensor
+    """(C, 3) float32."""
+    flat: Tensor
+    """(F,) positions of those that are ramps instead."""
+    first_colour: Tensor
+    colour_change: Tensor
+    """(F, 3) float32 levels."""
+    direction: Tensor
+    """(F, 2) float32 unit vectors."""
+    degradations: Degradations
+    noise_seed: int
+    windows: Tensor
+    """(N, 3, s, s) uint8, and"""
+    rescaled_windows: Tensor
+    """(R, 3, S, S) uint8, where they are cut out on the host; else both are empty."""
+
+
 class PairSource:
     """Batches of (low resolution, high resolution) crops; a pure function of seed and step.
 
     Because nothing is remembered between batches, a resumed run draws exactly what an uninterrupted one
-    would have drawn, on any number of devices.
+    would have drawn, on any number of devices, and batches may be made ahead of their step.
     """
 
     def __init__(
@@ -45,24 +91,26 @@ class PairSource:
         seed: int,
         rank: int,
         device: torch.device,
+        resident: bool = False,
     ) -> None:
         """Measure sharpness once.
 
         Args:
-            photographs: (3, H, W) uint8 RGB tensors, on any device.
+            photographs: (3, H, W) uint8 RGB tensors on the CPU.
             shares: Degradation name -> relative frequency.
             sharp_share: 0: every place is as likely; 1: in proportion to its mean absolute gradient.
             augmentation: What else is done to crops.
             seed: Of the run.
             rank: Of this process among those that train together.
             device: Where batches are made.
+            resident: Copy the photographs to `device` and cut crops out there.
         """
-        self._photographs = photographs
-        self._kinds = tuple(sorted(shares))  # the order of a recipe's table must not change what is drawn
-        self._weights = tuple(shares[kind] for kind in self._kinds)
-        self._augmentation = augmentation
+        self._resident = ResidentPhotographs(photographs, device) if resident else None
+        self._host = HostPhotographs(photographs)
+        self._shares, self._augmentation = shares, augmentation
         self._seed, self._rank, self._device = seed, rank, device
-        self._cells = [_cumulative_sharpness(photograph, sharp_share) for photograph in photographs]
+        self._sides = np.array([photograph.shape[1:] for photograph in photographs])  # (P, 2): H, W
+        self._cells = _Cells([_sharpness(photograph.to(device), sharp_share) for photograph in photographs])
 
     def batch(self, step: int, size: int, hr_crop_px: int) -> tuple[Tensor, Tensor]:
         """The batch of one step.
@@ -71,11 +119,11 @@ class PairSource:
             Low resolution (size, 3, c/2, c/2) and high resolution (size, 3, c, c), float32 RGB in [0, 1],
             for c = `hr_crop_px`.
         """
-        rng = random.Random(f"{self._seed}/{self._rank}/{step}")
-        noise = torch.Generator(self._device).manual_seed(rng.getrandbits(62))
-        windows = torch.stack([self._window(rng, hr_crop_px + 2 * CONTEXT_PX) for _ in range(size)])
-        kinds = rng.choices(self._kinds, self._weights, k=size)
-        lr = degrade(windows, kinds, rng, noise, varied_share=self._augmentation.varied_share)
+        side_px = hr_crop_px + 2 * CONTEXT_PX
+        plan = moved(self._plan(Draws(size, self._seed, self._rank, step), side_px), self._device)
+        windows = self._windows(plan, side_px)
+        noise = torch.Generator(self._device).manual_seed(plan.noise_seed)
+        lr = degrade(windows, plan.degradations, draw_noise(windows, plan.degradations, noise))
         trim = CONTEXT_PX // 2
         lr = lr[..., trim:-trim, trim:-trim]
         hr = windows[..., CONTEXT_PX:-CONTEXT_PX, CONTEXT_PX:-CONTEXT_PX]
@@ -84,42 +132,112 @@ class PairSource:
             memory_format=layout
         )
 
-    def _window(self, rng: random.Random, side_px: int) -> Tensor:
-        """One (3, side, side) uint8 window around a drawn place, mirrored half of the time."""
-        index = rng.randrange(len(self._photographs))
-        photograph, (cumulative, columns) = self._photographs[index], self._cells[index]
-        cell = int(torch.searchsorted(cumulative, torch.tensor(rng.random() * float(cumulative[-1]))))
-        cell = min(cell, len(cumulative) - 1)
-        _, height, width = photograph.shape
-        if drawn(rng, self._augmentation.flat_share):
-            return ramp(side_px, rng, self._device)
-        taken_px = side_px
-        soft = drawn(rng, self._augmentation.soft_share)
-        if soft:
-            taken_px = round(side_px * rng.uniform(SOFTEST_SCALE, 1))
-        elif drawn(rng, self._augmentation.rescale_share):
-            taken_px = min(round(side_px / rng.uniform(SMALLEST_SCALE, 1)), height, width)
-        top = _place((cell // columns + rng.random()) * CELL_PX, taken_px, height)
-        left = _place((cell % columns + rng.random()) * CELL_PX, taken_px, width)
-        window = photograph[:, top : top + taken_px, left : left + taken_px].to(self._device)
-        window = soften_window(window, side_px) if soft else reduce_window(window, side_px)
-        if drawn(rng, self._augmentation.colour_share):
-            window = change_colours(window, rng)
-        return window.flip(2) if rng.random() < 0.5 else window
+    def _plan(self, draws: Draws, side_px: int) -> BatchPlan:
+        """Draw everything, on the CPU."""
+        shares = self._augmentation
+        photograph = draws.below(len(self._sides))
+        centres_px = self._cells.draw(draws, photograph)
+        flat = draws.happens(shares.flat_share)
+        soft = draws.happens(shares.soft_share)
+        sharper = draws.happens(shares.rescale_share) & ~soft
+        scale = draws.uniform(np.where(soft, SOFTEST_SCALE, SMALLEST_SCALE), 1)
+        taken_px = np.where(
+            soft, np.rint(side_px * scale), np.where(sharper, np.rint(side_px / scale), side_px)
+        )
+        sides = self._sides[photograph]
+        taken_px = np.minimum(taken_px.astype(np.int64), sides.min(1))
+        corners = np.rint(centres_px).astype(np.int64) - taken_px[:, None] // 2
+        corners = corners.clip(0, sides - taken_px[:, None])
+        places = np.stack((photograph, *corners.T, taken_px, draws.happens(0.5)), 1)
+        rescaled = np.flatnonzero((taken_px != side_px) & ~flat)
+        recoloured = np.flatnonzero(draws.happens(shares.colour_share) & ~flat)
+        gamma, exposure = draws.uniform(*GAMMA_RANGE), draws.uniform(*EXPOSURE_RANGE)
+        gains = exposure[:, None] * np.stack([draws.uniform(*BALANCE_RANGE) for _ in range(3)], 1)
+        first, last = (np.stack([draws.uniform(0, 255) for _ in range(3)], 1) for _ in range(2))
+        change = np.where(draws.happens(PLAIN_SHARE)[:, None], 0, last - first)
+        angle = draws.uniform(0, 2 * math.pi)
+        ramped = np.flatnonzero(flat)
+        degradations = draw_degradations(draws, self._shares, varied_share=shares.varied_share)
+        everywhere, elsewhere = _places(places), _places(places[rescaled])
+        none = torch.empty(0, dtype=torch.uint8)
+        on_host = self._resident is None
+        return BatchPlan(
+            places=everywhere,
+            rescaled=torch.from_numpy(rescaled),
+            rescaled_places=elsewhere,
+            cubic=_float32(np.where(soft, ENLARGING_CUBIC, REDUCING_CUBIC)[rescaled]),
+            recoloured=torch.from_numpy(recoloured),
+            gamma=_float32(gamma[recoloured]),
+            gains=_float32(gains[recoloured]),
+            flat=torch.from_numpy(ramped),
+            first_colour=_float32(first[ramped]),
+            colour_change=_float32(change[ramped]),
+            direction=_float32(np.stack((np.cos(angle), np.sin(angle)), 1)[ramped]),
+            degradations=degradations,
+            noise_seed=draws.seed(),
+            windows=self._host.windows(everywhere, side_px) if on_host else none,
+            rescaled_windows=self._host.windows(elsewhere, _largest_px(side_px)) if on_host else none,
+        )
+
+    def _windows(self, plan: BatchPlan, side_px: int) -> Tensor:
+        """The high-resolution windows of a plan, (N, 3, side, side) uint8, on the device."""
+        windows, larger = plan.windows, plan.rescaled_windows
+        if self._resident is not None:
+            windows = self._resident.windows(plan.places, side_px)
+            larger = self._resident.windows(plan.rescaled_places, _largest_px(side_px))
+        if len(plan.rescaled):
+            changed = rescale(larger, plan.rescaled_places.taken_px, plan.cubic, side_px)
+            windows.index_copy_(0, plan.rescaled, changed)
+        if len(plan.recoloured):
+            chosen = windows.index_select(0, plan.recoloured)
+            windows.index_copy_(0, plan.recoloured, change_colours(chosen, plan.gamma, plan.gains))
+        if len(plan.flat):
+            flat = ramps(plan.first_colour, plan.colour_change, plan.direction, side_px)
+            windows.index_copy_(0, plan.flat, flat)
+        return windows
 
 
-def _place(centre_px: float, side_px: int, length_px: int) -> int:
-    """Start of a window of `side_px` around `centre_px`, moved inside [0, length_px)."""
-    return min(max(round(centre_px) - side_px // 2, 0), length_px - side_px)
+class _Cells:
+    """The cells of all photographs with the probabilities at which they are drawn."""
+
+    def __init__(self, sharpness: Sequence[NDArray[np.float64]]) -> None:
+        """From the (rows, columns) weights of each photograph's cells."""
+        self._columns = np.array([cells.shape[1] for cells in sharpness])
+        self._ends = np.cumsum([cells.size for cells in sharpness])
+        sums = [cells.cumsum() for cells in sharpness]
+        # The cells of photograph i end at places between i and i + 1, so that one search serves all.
+        self._limits = np.concatenate([index + line / line[-1] for index, line in enumerate(sums)])
+
+    def draw(self, draws: Draws, photograph: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(N, 2) float64: a place (down, right) in a cell of each photograph, in pixels."""
+        found = np.searchsorted(self._limits, photograph + draws.uniform(), side="right")
+        found = np.minimum(found, self._ends[photograph] - 1)
+        cell = found - np.concatenate(([0], self._ends))[photograph]
+        row, column = np.divmod(cell, self._columns[photograph])
+        return np.stack((row + draws.uniform(), column + draws.uniform()), 1) * CELL_PX
 
 
-def _cumulative_sharpness(photograph: Tensor, sharp_share: float) -> tuple[Tensor, int]:
-    """Cumulative probability of the cells in row order (float32, CPU), and the number of columns."""
+def _sharpness(photograph: Tensor, sharp_share: float) -> NDArray[np.float64]:
+    """(rows, columns) weights of the cells of a (3, H, W) uint8 photograph, 1 on average."""
     luma = photograph.float().mean(0)[None, None]
     gradient = F.pad((luma[..., 1:] - luma[..., :-1]).abs(), (0, 1)) + F.pad(
         (luma[..., 1:, :] - luma[..., :-1, :]).abs(), (0, 0, 0, 1)
     )
     energy = F.avg_pool2d(gradient, CELL_PX, ceil_mode=True)[0, 0]
     energy = energy / energy.mean().clamp_min(1e-6)
-    probability = sharp_share * energy + (1 - sharp_share)
-    return probability.flatten().cpu().cumsum(0), int(energy.shape[1])
+    return (sharp_share * energy + (1 - sharp_share)).double().cpu().numpy()
+
+
+def _largest_px(side_px: int) -> int:
+    """Side of the largest window that is reduced to `side_px`."""
+    return round(side_px / SMALLEST_SCALE)
+
+
+def _places(numbers: NDArray[np.int64]) -> Places:
+    """From (N, 5) rows of photograph, top, left, side, mirrored."""
+    photograph, top, left, taken_px, mirrored = torch.from_numpy(numbers).T.contiguous().unbind()
+    return Places(photograph=photograph, top=top, left=left, taken_px=taken_px, mirrored=mirrored)
+
+
+def _float32(numbers: NDArray[np.float64]) -> Tensor:
+    return torch.from_numpy(numbers.astype(np.float32))

@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import onnx
 import torch
-from onnx import numpy_helper
 from torch import Tensor
 
 from facesr_cli.errors import ModelError
-from facesr_cli.model.info import read_model
 from facesr_train.checkpoint import build_generator, load_checkpoint
 from facesr_train.recipe import Recipe
 
@@ -33,8 +30,15 @@ def read_initial(path: Path, recipe: Recipe) -> InitialWeights:
         ModelError: The file is missing or broken, or it is another network than the recipe's.
     """
     if path.suffix == ".onnx":
+        from onnx import numpy_helper  # training alone needs no onnx
+
+        from facesr_cli.model.info import read_model
+
         model = read_model(path)
-        found = {item.name: _tensor(item) for item in model.file.proto.graph.initializer}
+        found = {
+            item.name: torch.from_numpy(numpy_helper.to_array(item).copy())
+            for item in model.file.proto.graph.initializer
+        }
         origin = f"{model.info.name} {model.info.version} ({model.info.digest[:19]})"
     else:
         checkpoint = load_checkpoint(path)
@@ -50,7 +54,3 @@ def read_initial(path: Path, recipe: Recipe) -> InitialWeights:
             f"tensors are missing or of another shape, {wrong[0]} first. Name a recipe of its kind and size."
         )
     return InitialWeights(weights={name: found[name].float() for name in expected}, origin=origin)
-
-
-def _tensor(item: onnx.TensorProto) -> Tensor:
-    return torch.from_numpy(numpy_helper.to_array(item).copy())

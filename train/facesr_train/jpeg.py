@@ -29,13 +29,14 @@ _CHROMA = (
 _FIX = 1 << 16
 
 
-def jpeg_round_trip(images: Tensor, quality: Tensor, *, subsampling_420: bool) -> Tensor:
+def jpeg_round_trip(images: Tensor, quality: Tensor, *, full_colour: int) -> Tensor:
     """What a JPEG file of each image decodes to.
 
     Args:
         images: (N, 3, H, W) uint8 RGB; H and W multiples of 16.
-        quality: (N,) integers 1-100, libjpeg's scale.
-        subsampling_420: Store colour at half resolution (4:2:0) instead of full (4:4:4).
+        quality: (N,) int64 1-100, libjpeg's scale, on the device of `images`.
+        full_colour: So many of the first images are stored with colour at full resolution (4:4:4), the
+            others at half (4:2:0).
 
     Returns:
         (N, 3, H, W) uint8 RGB.
@@ -46,12 +47,22 @@ def jpeg_round_trip(images: Tensor, quality: Tensor, *, subsampling_420: bool) -
     if images.shape[2] % 16 or images.shape[3] % 16:
         raise ValueError(f"JPEG blocks need sides that are multiples of 16, not {tuple(images.shape[2:])}")
     luma, blue, red = _to_ycc(images.to(torch.int32))
-    luma_table, chroma_table = (_tables(base, quality) for base in (_LUMA, _CHROMA))
-    luma = _code(luma, luma_table)
-    if subsampling_420:
-        blue, red = (_enlarge(_code(_reduce(plane), chroma_table)) for plane in (blue, red))
-    else:
-        blue, red = (_code(plane, chroma_table) for plane in (blue, red))
+    tables = _all_tables(images.device)[:, quality - 1]  # (2, N, 8, 8)
+    colour, steps = torch.stack((blue, red)), tables[1].expand(2, -1, 8, 8)  # (2, N, H, W), (2, N, 8, 8)
+    sizes = [full_colour, len(images) - full_colour]
+    full, halved = torch.split(colour, sizes, 1)
+    full_steps, halved_steps = torch.split(steps, sizes, 1)
+    planes, planes_steps = [luma], [tables[0]]
+    if full.numel():
+        planes.append(full.flatten(0, 1))
+        planes_steps.append(full_steps.flatten(0, 1))
+    if halved.numel():
+        planes.append(_reduce(halved.flatten(0, 1)))
+        planes_steps.append(halved_steps.flatten(0, 1))
+    luma, *coded = _code(planes, planes_steps)
+    if halved.numel():
+        coded[-1] = _enlarge(coded[-1])
+    blue, red = torch.cat([part.view(2, -1, *luma.shape[1:]) for part in coded], 1).unbind(0)
     return _to_rgb(luma, blue, red)
 
 
@@ -95,31 +106,53 @@ def _enlarge(plane: Tensor) -> Tensor:
     return torch.stack(((3 * rows + left + 8) >> 4, (3 * rows + right + 7) >> 4), 3).flatten(2, 3)
 
 
-def _tables(base: tuple[int, ...], quality: Tensor) -> Tensor:
-    """(N, 1, 1, 8, 8) float64 quantisation steps for (N,) qualities, at least 1 and at most 255."""
-    quality = quality.to(torch.int64)
+@cache
+def _all_tables(device: torch.device) -> Tensor:
+    """(2, 100, 8, 8) float64 quantisation steps, 1 to 255, of luma and chroma for qualities 1 to 100."""
+    quality = torch.arange(1, 101)
     percent = torch.where(quality < 50, 5000 // quality, 200 - 2 * quality)
-    steps = torch.tensor(base, device=quality.device).view(1, 1, 1, 8, 8)
-    return ((steps * percent.view(-1, 1, 1, 1, 1) + 50) // 100).clamp(1, 255).double()
+    base = torch.tensor((_LUMA, _CHROMA)).view(2, 1, 8, 8)
+    return ((base * percent.view(-1, 1, 1) + 50) // 100).clamp(1, 255).double().to(device)
 
 
-def _code(plane: Tensor, table: Tensor) -> Tensor:
-    """Transform, quantise, and transform back (N, H, W) int32 samples of 0-255."""
-    matrix = _transform_matrix(plane.device)
-    n, height, width = plane.shape
-    blocks = plane.view(n, height // 8, 8, width // 8, 8).transpose(2, 3).double() - 128
-    coefficients = _descale(blocks @ matrix.T, 11)  # rows first, as libjpeg does
-    coefficients = _descale(matrix @ coefficients, 15)  # 8 times the orthonormal transform
+def _code(planes: list[Tensor], tables: list[Tensor]) -> list[Tensor]:
+    """Transform, quantise, and transform back (N, H, W) int32 samples of 0-255 by their (N, 8, 8) tables.
+
+    The blocks of all planes go together. They are turned over between rows and columns, so that every product
+    has the small matrix on its right. Each product is divided by a power of two and rounded half up; float64
+    holds these numbers exactly.
+    """
+    matrix = _transform_matrix(planes[0].device)
+    counts = [plane.numel() // 64 for plane in planes]
+    blocks = torch.cat([_blocks(plane) for plane in planes]).double() - 128
+    table = torch.cat([_per_block(part, count) for part, count in zip(tables, counts, strict=True)]).mT
+    coefficients = _rounded(blocks @ (matrix.T / 2**11)).mT.contiguous()  # rows first, as libjpeg does
+    coefficients = _rounded(coefficients @ (matrix.T / 2**15))  # 8 times the orthonormal one, turned over
     steps = 8 * table
     levels = coefficients.sign() * ((coefficients.abs() + (steps / 2).floor()) / steps).floor()
-    samples = _descale(matrix.T @ (levels * table), 11)  # columns first
-    samples = (_descale(samples @ matrix, 18) + 128).clamp(0, 255)
-    return samples.transpose(2, 3).reshape(n, height, width).to(torch.int32)
+    samples = _rounded((levels * table) @ (matrix / 2**11)).mT.contiguous()  # columns first
+    samples = (_rounded(samples @ (matrix / 2**18)) + 128).clamp(0, 255).to(torch.int32)
+    return [
+        part.view(plane.shape[0], plane.shape[1] // 8, plane.shape[2] // 8, 8, 8)
+        .transpose(2, 3)
+        .reshape(plane.shape)
+        for part, plane in zip(torch.split(samples, counts), planes, strict=True)
+    ]
 
 
-def _descale(values: Tensor, bits: int) -> Tensor:
-    """Divide by 2**bits and round half up; float64 holds these integers exactly."""
-    return torch.floor((values + (1 << (bits - 1))) / (1 << bits))
+def _blocks(plane: Tensor) -> Tensor:
+    """(N, H, W) -> (N * H / 8 * W / 8, 8, 8)."""
+    n, height, width = plane.shape
+    return plane.view(n, height // 8, 8, width // 8, 8).transpose(2, 3).reshape(-1, 8, 8)
+
+
+def _per_block(tables: Tensor, count: int) -> Tensor:
+    """(N, 8, 8) -> (count, 8, 8), each as often as its picture has blocks."""
+    return tables[:, None].expand(-1, count // len(tables), 8, 8).reshape(-1, 8, 8)
+
+
+def _rounded(values: Tensor) -> Tensor:
+    return torch.floor(values + 0.5)
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -12,14 +13,20 @@ from torch import Tensor, nn
 from facesr_cli.errors import UsageError
 from facesr_train.adversary import Adversary
 from facesr_train.averaging import update_average
+from facesr_train.changes import differences
 from facesr_train.checkpoint import LAST_NAME, Checkpoint, build_generator, load_checkpoint
 from facesr_train.generators.outputs import ManyOutputs
 from facesr_train.hardware import memory_layout
 from facesr_train.objective import Objective
+from facesr_train.optimisers import adam, state_for
+from facesr_train.prefetch import prefetched
 from facesr_train.recipe import Recipe
 from facesr_train.run_log import RunLog
 from facesr_train.run_state import Run, RunState
 from facesr_train.schedule import learning_rate
+
+COMPILER = "inductor"
+"""torch's name of what `--compile` compiles with."""
 
 
 def train(fabric: Fabric, recipe: Recipe, run: Run) -> Checkpoint:
@@ -40,21 +47,24 @@ def train(fabric: Fabric, recipe: Recipe, run: Run) -> Checkpoint:
         network.load_state_dict(run.initial.weights)
     average = copy.deepcopy(network).requires_grad_(False).to(fabric.device)
     settings = recipe.optimiser
-    optimiser = torch.optim.Adam(
-        network.parameters(), settings.learning_rate, (settings.beta1, settings.beta2)
-    )
+    betas = settings.beta1, settings.beta2
+    optimiser = adam(network.parameters(), settings.learning_rate, betas, fabric.device)
     if previous is not None:
         network.load_state_dict(previous.generator)
         average.load_state_dict(previous.average)
-    wrapped, optimiser = fabric.setup(network, optimiser)
+    trained: Any = torch.compile(network, backend=COMPILER) if run.compiled else network
+    wrapped, optimiser = fabric.setup(trained, optimiser)
     adversary = None if recipe.adversarial is None else Adversary(fabric, recipe)
     if previous is not None:
-        optimiser.load_state_dict(previous.optimiser)
+        optimiser.load_state_dict(state_for(previous.optimiser, fabric.device))
         if adversary is not None:
             adversary.load_state(previous.adversary)
     objective = Objective(recipe, adversary, fabric.device)
     state = RunState(fabric, recipe, run, network, average, optimiser, adversary, previous)
-    with RunLog(run.folder) if fabric.is_global_zero else _NoLog() as log:
+    with (
+        RunLog(run.folder, run.say) if fabric.is_global_zero else _NoLog() as log,
+        prefetched(run.source, fabric.device) as batches,
+    ):
         for step in state.steps():
             share_done = state.share_done
             rate = learning_rate(
@@ -67,7 +77,7 @@ def train(fabric: Fabric, recipe: Recipe, run: Run) -> Checkpoint:
             for group in optimiser.param_groups:
                 group["lr"] = rate
             hr_crop_px, batch_size = recipe.data.crops_at(share_done)
-            lr, hr = run.source.batch(step, batch_size, hr_crop_px)
+            lr, hr = batches.batch(step, batch_size, hr_crop_px)
             outputs = _outputs(wrapped, network, lr)
             targets = _targets(network, hr, outputs)
             terms = dict.fromkeys(objective.names, torch.zeros((), device=fabric.device))
@@ -118,7 +128,8 @@ def _previous(run: Run, recipe: Recipe) -> Checkpoint | None:
     if previous.recipe != recipe:
         raise UsageError(
             f"{path} was trained with recipe {previous.recipe.name} {previous.recipe.digest}, "
-            f"not {recipe.name} {recipe.digest}; name another --out or the same recipe"
+            f"not {recipe.name} {recipe.digest}; name another --out, or the same recipe and --set. "
+            f"Trained with and now: {', '.join(differences(previous.recipe, recipe))}"
         )
     return previous
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from PIL import Image
-from torch.utils.tensorboard import SummaryWriter
 
 from facesr_train.validation import Validation
 
@@ -18,9 +18,12 @@ CSV_NAME = "metrics.csv"
 class RunLog:
     """Appends to `metrics.csv`, `tensorboard/` and `samples/` of a run's folder; a context manager."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, say: Callable[[str], None] = lambda line: None) -> None:
+        """Open the log; `say` takes a line for the user where the package tensorboard is missing."""
         self._folder = folder
-        self._tensorboard = SummaryWriter(str(folder / "tensorboard"))
+        self._tensorboard = _summary_writer(folder / "tensorboard")
+        if self._tensorboard is None:
+            say(f"tensorboard is not installed: figures go to {folder / CSV_NAME} alone")
         (folder / "samples").mkdir(exist_ok=True)
 
     def __enter__(self) -> RunLog:
@@ -29,7 +32,8 @@ class RunLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._tensorboard.close()
+        if self._tensorboard is not None:
+            self._tensorboard.close()
 
     def epoch(self, step: int, scalars: Mapping[str, float], validation: Validation) -> None:
         """Record one epoch: `scalars` (loss, rate, ...) and the validation."""
@@ -45,8 +49,18 @@ class RunLog:
             if fresh:
                 writer.writeheader()
             writer.writerow(row)
-        for name, value in row.items():
-            if name != "step":
-                self._tensorboard.add_scalar(name, value, step)
-        self._tensorboard.add_image("samples", validation.grid, step, dataformats="HWC")
+        if self._tensorboard is not None:
+            for name, value in row.items():
+                if name != "step":
+                    self._tensorboard.add_scalar(name, value, step)
+            self._tensorboard.add_image("samples", validation.grid, step, dataformats="HWC")
         Image.fromarray(validation.grid).save(self._folder / "samples" / f"step-{step:07d}.png")
+
+
+def _summary_writer(folder: Path) -> Any:
+    """torch's SummaryWriter, which has no annotations; None where its package is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ModuleNotFoundError:
+        return None
+    return SummaryWriter(str(folder))

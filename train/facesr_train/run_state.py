@@ -22,6 +22,11 @@ from facesr_train.run_log import RunLog
 from facesr_train.schedule import progress
 from facesr_train.validation import Pair, Validation, validate
 
+CLOCK_STEPS = 20
+"""Steps between two readings of the clock on a GPU; each waits until the GPU has done what was queued."""
+REPORT_STEPS = 20
+"""Steps between two looks at the loss, which wait for the device, too."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochReport:
@@ -53,6 +58,10 @@ class Run:
     initial: InitialWeights | None = None
     """Weights that a new run starts from; None: the recipe's fresh ones. A resumed run has its own."""
     on_step: Callable[[float, float], None] = lambda share_done, remaining_s: None
+    compiled: bool = False
+    """Compile the generator with torch.compile."""
+    say: Callable[[str], None] = lambda line: None
+    """Takes lines for the user."""
 
 
 class RunState:
@@ -80,6 +89,8 @@ class RunState:
         self._val_db = dict(previous.val_psnr_db) if previous else {}
         self._val_bicubic_db = dict(previous.val_bicubic_psnr_db) if previous else {}
         self._session_s, self._session_steps = 0.0, 0
+        self._clock_steps = _clock_steps(fabric.device)
+        self._unclocked = 0
         self._since = time.perf_counter()
         self._loss_sum = torch.zeros((), device=fabric.device)
         self._term_sums: dict[str, Tensor] = {}
@@ -88,7 +99,7 @@ class RunState:
 
     @property
     def share_done(self) -> float:
-        """Share of the whole run, by steps or by time."""
+        """Share of the whole run, by steps or by time as the clock was read last."""
         return progress(self._step, self._recipe.run.steps, self._elapsed_s, self._run.budget_s)
 
     @property
@@ -112,27 +123,23 @@ class RunState:
 
     def count(self, loss: Tensor, terms: Mapping[str, Tensor], batch_size: int) -> None:
         """Account for one optimiser step: `loss` is what was minimised, `terms` go into the log."""
-        now = time.perf_counter()
-        # Every process must stop at the same step, so the first one's clock counts for all.
-        spent_s = float(self._fabric.broadcast(now - self._since))
-        self._since = now
         self._step += 1
-        self._session_steps += 1
-        self._elapsed_s += spent_s
-        self._session_s += spent_s
-        self._epoch_s += spent_s
+        self._unclocked += 1
+        if self._unclocked >= self._clock_steps:
+            self._read_clock()
         self._images_seen += batch_size * self._fabric.world_size
         self._loss_sum += loss
         for name, term in terms.items():
             self._term_sums[name] = self._term_sums.get(name, 0) + term.detach()
         self._loss_count += 1
-        if self._step % 20 == 0:
+        if self._step % REPORT_STEPS == 0:
             if not math.isfinite(float(self._loss_sum)):
                 self._give_up()
             self._run.on_step(self.share_done, self.remaining_s)
 
     def end_epoch(self, log: RunLog | None, rate: float) -> None:
         """Validate the averaged weights, log, save, report; the clock of the run stands still meanwhile."""
+        self._read_clock()
         loss = float(self._loss_sum) / self._loss_count
         if not math.isfinite(loss) or not _finite(self._network) or not _finite(self._average):
             self._give_up()
@@ -188,6 +195,22 @@ class RunState:
             initial=self._initial,
         )
 
+    def _read_clock(self) -> None:
+        """Count the time since the last reading, all that the device had to do included."""
+        if not self._unclocked:
+            return
+        if self._fabric.device.type == "cuda":
+            torch.cuda.current_stream(self._fabric.device).synchronize()
+        now = time.perf_counter()
+        # Every process must stop at the same step, so the first one's clock counts for all.
+        spent_s = float(self._fabric.broadcast(now - self._since))
+        self._since = now
+        self._session_steps += self._unclocked
+        self._unclocked = 0
+        self._elapsed_s += spent_s
+        self._session_s += spent_s
+        self._epoch_s += spent_s
+
     def _terms(self) -> list[tuple[str, Tensor]]:
         """Sums of the loss terms, where there is more than one."""
         return list(self._term_sums.items()) if len(self._term_sums) > 1 else []
@@ -199,6 +222,11 @@ class RunState:
             f"the loss or the weights became non-finite before step {self._step}; {state}. "
             "Lower optimiser.learning_rate or gradient_clip and train again"
         )
+
+
+def _clock_steps(device: torch.device) -> int:
+    """Steps between two readings of the clock; a CPU has done a step when it returns."""
+    return CLOCK_STEPS if device.type == "cuda" else 1
 
 
 def _finite(network: nn.Module) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -46,6 +47,8 @@ class TrainSettings:
     """`auto`, `cpu` or `cuda`."""
     devices: int = 1
     """Processes that train together, one per GPU."""
+    compiled: bool = False
+    """Compile the generator with torch.compile, whatever the recipe."""
 
 
 def run_training(recipe: Recipe, settings: TrainSettings) -> Checkpoint | None:
@@ -54,7 +57,7 @@ def run_training(recipe: Recipe, settings: TrainSettings) -> Checkpoint | None:
     Where several processes train together, all but the first return None.
 
     Raises:
-        CapabilityError: The device that was asked for is not there.
+        CapabilityError: The device that was asked for is not there, or the network cannot be compiled.
         TrainingError: No photographs, or non-finite training.
         ModelError: `init` is missing, broken, or another network than the recipe's.
         UsageError: The folder belongs to another run, or `init` and `resume` are both given.
@@ -99,7 +102,7 @@ def run_training(recipe: Recipe, settings: TrainSettings) -> Checkpoint | None:
         spill=settings.out / f"held-out-{fabric.global_rank}{SPILL_SUFFIX}",
         on_skip=say,
     )
-    photographs = _placed(photographs, fabric.device)
+    torch.backends.cudnn.benchmark = fabric.device.type == "cuda"  # a run has few shapes, and many steps
     say(
         f"{recipe.name} {recipe.digest}: {len(photographs)} photographs to train on, "
         f"{len(held_out)} to validate on; {fabric.world_size} x {fabric.device.type}, {precision}"
@@ -121,6 +124,7 @@ def run_training(recipe: Recipe, settings: TrainSettings) -> Checkpoint | None:
                 seed=recipe.run.seed,
                 rank=fabric.global_rank,
                 device=fabric.device,
+                resident=_fits(photographs, fabric.device),
             ),
             pairs=make_pairs(held_out, data.degradations, recipe.run.validation_crop_px),
             data=_describe(settings.data, split),
@@ -129,8 +133,10 @@ def run_training(recipe: Recipe, settings: TrainSettings) -> Checkpoint | None:
             budget_s=None if settings.max_minutes is None else settings.max_minutes * 60,
             on_epoch=reporter.epoch,
             on_step=reporter.step,
+            compiled=settings.compiled,
+            say=say,
         )
-        checkpoint = train(fabric, recipe, run)
+        checkpoint = _compiling(fabric, recipe, run) if settings.compiled else train(fabric, recipe, run)
     for spill in settings.out.glob(f"*-{fabric.global_rank}{SPILL_SUFFIX}"):
         spill.unlink(missing_ok=True)  # as large as the photographs, and of no use to a resumed run
     return checkpoint if fabric.is_global_zero else None
@@ -200,14 +206,30 @@ def _precision(device: str) -> Literal["bf16-mixed", "32-true"]:
     return "bf16-mixed" if has_fast_bfloat16(_accelerator(device)) else "32-true"
 
 
-def _placed(photographs: list[torch.Tensor], device: torch.device) -> list[torch.Tensor]:
-    """The photographs on the GPU where they take less than half of its free memory, else where they are."""
+def _fits(photographs: Sequence[torch.Tensor], device: torch.device) -> bool:
+    """Whether the photographs take less than half of the GPU's free memory; a CPU has them already."""
     if device.type != "cuda":
-        return photographs
+        return False
     free_bytes, _ = torch.cuda.mem_get_info(device)
-    if sum(photograph.nbytes for photograph in photographs) > free_bytes // 2:
-        return photographs
-    return [photograph.to(device) for photograph in photographs]
+    return sum(photograph.nbytes for photograph in photographs) <= free_bytes // 2
+
+
+def _compiling(fabric: Fabric, recipe: Recipe, run: Run) -> Checkpoint:
+    """`train` with a compiled network.
+
+    Raises:
+        CapabilityError: torch cannot compile it, or there is no compiler on this machine.
+    """
+    from torch._dynamo.exc import TorchDynamoException
+
+    try:
+        return train(fabric, recipe, run)
+    except TorchDynamoException as error:
+        first = " ".join(str(error).strip().splitlines()[:2])
+        raise CapabilityError(
+            f"--compile: torch {torch.__version__} cannot compile this network here ({first}); "
+            "train without --compile"
+        ) from error
 
 
 def _spread(paths: tuple[Path, ...], count: int) -> tuple[Path, ...]:
