@@ -9,11 +9,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
-from facesr_train import prefetch
+from facesr_train import crops, prefetch
 from facesr_train.augmentation import Augmentation
 from facesr_train.crops import PairSource
 from facesr_train.degradations import Degradations
+from facesr_train.draws import Draws
 from facesr_train.prefetch import Prefetch, prefetched
 from facesr_train.resize import resample
 from facesr_train.transfer import moved
@@ -88,6 +90,45 @@ def test_a_large_batch_takes_as_many_operations_as_a_small_one(photographs):
     # What would make the host wait for the device, or move a list of numbers there one by one.
     waiting = {"aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::item"}
     assert not waiting & set(seen.names)
+
+
+class _Devices(TorchDispatchMode):
+    """Complains where an operation takes tensors of several devices, and counts those of the CPU."""
+
+    def __init__(self):
+        super().__init__()
+        self.on_cpu = []
+
+    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+        tensors = [item for item in tree_leaves((arguments, keywords)) if isinstance(item, torch.Tensor)]
+        kinds = {tensor.device.type for tensor in tensors if tensor.dim()}
+        assert len(kinds) < 2, function.name()
+        if kinds == {"cpu"}:
+            self.on_cpu.append(function.name())
+        return function(*arguments, **(keywords or {}))
+
+
+def test_all_work_after_the_one_copy_is_on_the_device(photographs, monkeypatch):
+    """On a device without data, where an operation that needs a value on the host fails."""
+    meta = torch.device("meta")
+    made = source(photographs, resident=True)
+    plan = made._plan(Draws(48, 0), 96)
+    made._resident, made._device = ResidentPhotographs(photographs, meta), meta
+    monkeypatch.setattr(made, "_plan", lambda draws, side_px: plan)
+    generator = torch.Generator()  # there is none for that device
+    monkeypatch.setattr(crops.torch, "Generator", lambda device: generator)
+    monkeypatch.setattr(
+        crops, "draw_noise", lambda hr, drawn, generator: hr.new_empty(len(drawn.coded), 3, 48, 48).float()
+    )
+    made.batch(0, 48, 64)  # fills the caches
+    with _Devices() as seen:
+        lr, hr = made.batch(0, 48, 64)
+    assert lr.device == hr.device == meta
+    assert (lr.shape, hr.shape) == ((48, 3, 32, 32), (48, 3, 64, 64))
+    last = max(index for index, name in enumerate(seen.on_cpu) if name == "aten::_to_copy")
+    assert seen.on_cpu.count("aten::_to_copy") == 1 and last == len(seen.on_cpu) - 1, (
+        "one copy, nothing after"
+    )
 
 
 def test_cubic_resampling_is_that_of_torch_away_from_the_border():

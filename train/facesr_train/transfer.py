@@ -31,7 +31,8 @@ def moved(plan: _Plan, device: torch.device) -> _Plan:
         return plan
     buffer = torch.cat(parts)
     if device.type == "cuda":
-        buffer = buffer.pin_memory().to(device, non_blocking=True)
+        buffer = buffer.pin_memory()
+    buffer = buffer.to(device, non_blocking=True)
     received: _Plan = _rebuilt(plan, iter(torch.split(buffer, [part.numel() for part in parts])))
     return received
 
