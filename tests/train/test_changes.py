@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import pytest
+from click.testing import CliRunner
 
+from facesr_cli.cli import cli
 from facesr_cli.errors import UsageError
 from facesr_train.changes import changed, differences
+from facesr_train.generators import GENERATORS
+from facesr_train.generators.cost import cost
 from facesr_train.recipe import load_recipe
 
 
@@ -50,3 +54,17 @@ def test_values_are_replaced_and_the_digest_follows():
 def test_mistakes_are_wrong_usage(setting, message):
     with pytest.raises(UsageError, match=message):
         changed(load_recipe("face-x2"), [setting])
+
+
+def test_the_command_line_takes_settings(tmp_path):
+    out = tmp_path / "run"
+    arguments = ["train", "face-x2", "--data", str(tmp_path), "--out", str(out), "--set", "data.batch=8"]
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 2 and "unknown key data.batch" in result.output
+    assert not out.exists()
+
+
+def test_the_large_network_keeps_to_its_cost():
+    recipe = load_recipe("face-x2-hq")
+    figures = cost(GENERATORS[recipe.generator_kind][1](recipe.generator), 512, 512)
+    assert figures.gflop == pytest.approx(937, abs=1) and figures.parameters == 7_158_512
