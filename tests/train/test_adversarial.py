@@ -31,7 +31,10 @@ def test_bce_is_the_cross_entropy_of_probabilities():
     torch.testing.assert_close(GAMES["bce"].generator(real, fake), bce(fake.sigmoid(), ones))
 
 
-@pytest.mark.parametrize("kind", ["relativistic", "relativistic-average"])
+RELATIVISTIC = [kind for kind in GAMES if kind.startswith("relativistic")]
+
+
+@pytest.mark.parametrize("kind", RELATIVISTIC)
 def test_relativistic_games_know_differences_only(kind):
     game = GAMES[kind]
     real, fake = torch.randn(2, 4, 1)
@@ -39,12 +42,80 @@ def test_relativistic_games_know_differences_only(kind):
     torch.testing.assert_close(game.generator(fake, real), game.discriminator(real, fake))
 
 
-@pytest.mark.parametrize("kind", GAMES)
+@pytest.mark.parametrize("kind", sorted(set(GAMES) - {"margin"}))
 def test_the_generators_gradient_reaches_the_reconstruction_alone(kind):
-    real, fake = torch.randn(2, 1, requires_grad=True), torch.randn(2, 1, requires_grad=True)
+    real = torch.randn(2, 1).requires_grad_()
+    fake = (torch.randn(2, 1) - 5).requires_grad_()
     GAMES[kind].generator(real, fake).backward()
     assert real.grad is None
     assert bool((fake.grad < 0).all()), "a more convincing reconstruction costs less"
+
+
+@pytest.mark.parametrize(
+    ("kind", "own_term"),
+    [
+        ("relativistic-average", lambda fake: torch.nn.functional.softplus(-fake).mean() / 2),
+        ("relativistic-average-least-squares", lambda fake: (fake - 1).square().mean() / 2),
+    ],
+)
+def test_the_verdict_on_originals_reaches_the_reconstruction_too(kind, own_term):
+    """Through the average that originals are compared with: at equal logits it doubles the gradient."""
+    real, fake = torch.zeros(3, 1), torch.zeros(3, 1, requires_grad=True)
+    (both,) = torch.autograd.grad(GAMES[kind].generator(real, fake), fake)
+    (own,) = torch.autograd.grad(own_term(fake), fake)
+    torch.testing.assert_close(both, 2 * own)
+
+
+@pytest.mark.parametrize(
+    ("kind", "discriminator", "generator"),
+    [
+        ("least-squares", (0.5**2 + 0.25**2) / 2, 0.75**2 / 2),
+        ("relativistic-average-least-squares", 0.75**2, 1.25**2),
+        ("charbonnier", 0.5 + 1.25, 0.75),
+    ],
+)
+def test_games_with_targets_by_hand(kind, discriminator, generator):
+    """All originals are given 0.5 and all reconstructions 0.25."""
+    real, fake = torch.full((2, 1), 0.5).double(), torch.full((2, 1), 0.25).double()
+    assert float(GAMES[kind].discriminator(real, fake)) == pytest.approx(discriminator, abs=2e-3)
+    assert float(GAMES[kind].generator(real, fake)) == pytest.approx(generator, abs=2e-3)
+
+
+def test_charbonnier_wants_1_and_minus_1():
+    real, fake = torch.ones(2, 1, 2, 2), -torch.ones(2, 1, 2, 2)
+    assert float(GAMES["charbonnier"].discriminator(real, fake)) == pytest.approx(0, abs=1e-6)
+    assert float(GAMES["charbonnier"].generator(fake, real)) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize(("kind", "label"), [("bce-noisy", 0.95), ("bce-noisy-authors", 1.0)])
+def test_noisy_labels_lie_where_they_should(kind, label):
+    """The loss is linear in the label: its mean tells the mean label, its spread that they are drawn."""
+    torch.manual_seed(0)
+    real, fake = torch.full((100, 1, 20, 20), 2.0), torch.full((100, 1, 20, 20), -1.0)
+    softplus = torch.nn.functional.softplus
+    expected = softplus(real).mean() - 2.0 * label + softplus(fake).mean() + 0.15
+    first, second = (GAMES[kind].discriminator(real, fake) for _ in range(2))
+    assert float(first) == pytest.approx(float(expected), abs=5e-3) and not torch.equal(first, second)
+    clean = torch.nn.functional.binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
+    torch.testing.assert_close(GAMES[kind].generator(real, fake), clean)
+
+
+def test_margin_of_two_lengths_by_hand():
+    undecided = torch.full((3, 2), 0.5)
+    one_side = 0.4**2 + 0.5 * 0.4**2
+    assert float(GAMES["margin"].discriminator(undecided, undecided)) == pytest.approx(2 * one_side)
+    sure = torch.tensor([[0.95, 0.05]])
+    assert float(GAMES["margin"].discriminator(sure, sure.flip(1))) == 0
+    assert float(GAMES["margin"].generator(undecided, sure)) == 0
+    real, fake = undecided.clone().requires_grad_(), undecided.clone().requires_grad_()
+    GAMES["margin"].generator(real, fake).backward()
+    assert real.grad is None
+    assert bool((fake.grad[:, 0] < 0).all()) and bool((fake.grad[:, 1] > 0).all())
+
+
+def test_margin_refuses_logits():
+    with pytest.raises(ValueError, match="two_class"):
+        GAMES["margin"].discriminator(torch.zeros(2, 1), torch.zeros(2, 1))
 
 
 def test_r1_of_a_linear_judge_is_half_the_squared_weight():
