@@ -181,6 +181,14 @@ def test_two_classes_are_two_capsules_of_16():
     torch.testing.assert_close(lengths, seen[0].norm(dim=2))
 
 
+@pytest.mark.parametrize("capsules", ["authors", "routing", "two_class"])
+def test_a_variant_says_which_games_can_read_it(capsules):
+    readable = {
+        name for name, game in GAMES.items() if game.verdicts == CapsuleConfig(capsules=capsules).verdicts
+    }
+    assert readable == ({"margin"} if capsules == "two_class" else set(GAMES) - {"margin"})
+
+
 @pytest.mark.parametrize(("crop_px", "capsules"), [(128, 2048), (SMALL_PX, 2 * 2 * 32)])
 def test_primary_capsules(crop_px, capsules):
     assert CapsuleConfig(crop_px=crop_px).primary_capsules == capsules

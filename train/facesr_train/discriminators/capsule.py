@@ -57,6 +57,11 @@ class CapsuleConfig:
             )
 
     @property
+    def verdicts(self) -> str:
+        """What the games must read: `logits` or `lengths`."""
+        return "lengths" if self.capsules == "two_class" else "logits"
+
+    @property
     def primary_capsules(self) -> int:
         """Capsules before routing: 2048 with the default size."""
         first_px = self.crop_px // 4 - KERNEL_PX + 1

@@ -27,6 +27,9 @@ class Game:
     generator: LogitLoss
     smallest_batch: int = 1
     """Below it the game has no meaning."""
+    verdicts: str = "logits"
+    """What it reads: `logits`, or `lengths` of capsules; a discriminator whose configuration has no entry of
+    this name gives logits."""
 
 
 def _bce_discriminator(real: Tensor, fake: Tensor) -> Tensor:
@@ -126,7 +129,7 @@ GAMES: dict[str, Game] = {
     "charbonnier": Game(_charbonnier_discriminator, _charbonnier_generator),
     "bce-noisy": Game(_noisy_discriminator, _bce_generator),
     "bce-noisy-authors": Game(_noisier_discriminator, _bce_generator),
-    "margin": Game(_margin_discriminator, _margin_generator),
+    "margin": Game(_margin_discriminator, _margin_generator, verdicts="lengths"),
 }
 """Recipe word -> game.
 

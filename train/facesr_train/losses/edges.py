@@ -76,7 +76,7 @@ def edge_mask(target: Tensor, config: EdgeMaskConfig) -> Tensor:
 def canny_edges(target: Tensor, config: EdgeMaskConfig) -> Tensor:
     """(N, 3, H, W) float RGB [0, 1] -> (N, 1, H, W) of 0 and 1 in its dtype: edges one pixel wide."""
     found = []
-    for picture in luma(target.detach().double()).squeeze(1).cpu().numpy():
+    for picture in luma(target.detach().cpu().double()).squeeze(1).numpy():
         blurred = gaussian_filter(picture, config.sigma_px, mode="nearest")
         gradient = np.hypot(sobel(blurred, axis=0), sobel(blurred, axis=1))
         low, high = np.quantile(gradient, (config.low, config.high)).clip(min=_LEAST_GRADIENT)
