@@ -189,7 +189,7 @@ def test_a_variant_says_which_games_can_read_it(capsules):
     assert readable == ({"margin"} if capsules == "two_class" else set(GAMES) - {"margin"})
 
 
-@pytest.mark.parametrize(("crop_px", "capsules"), [(128, 2048), (SMALL_PX, 2 * 2 * 32)])
+@pytest.mark.parametrize(("crop_px", "capsules"), [(128, 2048), (SMALL_PX, 2 * 2 * 32), (68, 32)])
 def test_primary_capsules(crop_px, capsules):
     assert CapsuleConfig(crop_px=crop_px).primary_capsules == capsules
 
@@ -220,7 +220,7 @@ def test_a_capsule_discriminator_learns(capsules, game):
         ("vgg", {"pooling": "max"}, "there are none"),
         ("gap", {"channels": 0}, "at least 1"),
         ("capsule", {"capsules": "matrix"}, "there are authors"),
-        ("capsule", {"crop_px": 64}, "at least 80"),
+        ("capsule", {"crop_px": 64}, "at least 68"),
     ],
 )
 def test_bad_options_are_refused(kind, options, message):

@@ -32,7 +32,7 @@ DIGIT_CAPSULES = 10
 VERDICTS_PX = 25
 """The verdicts of `authors` and `routing` are 25x25 patches."""
 ROUNDS = 3
-SMALLEST_PX = 4 * (2 * KERNEL_PX + 2)
+SMALLEST_PX = 4 * (2 * KERNEL_PX - 1)
 """Largest picture's side below which no primary capsule is left."""
 
 
