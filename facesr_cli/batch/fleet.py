@@ -51,6 +51,11 @@ class Fleet:
         """As of the first member, which is the one that `upscale_batch` uses."""
         return self.members[0].repeated
 
+    @property
+    def approximated(self) -> tuple[int, ...]:
+        """As of the first member."""
+        return self.members[0].approximated
+
     def upscale_batch(self, images: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """Upscale on the first member."""
         return self.members[0].upscale_batch(images)

@@ -136,6 +136,8 @@ class Pipeline:
             self._take_decoded()
             self._begin_decoding(todo, decoders)  # before a batch is called the last one
             self._infer_ready()
+            if self._stopped() or self.error is not None:
+                break  # nothing new begins, so there may be nothing to wait for
             if not (self._decoding or self._waiting or self._lanes.is_running or self._encoding):
                 break
             self._wait()

@@ -19,6 +19,7 @@ class Device:
     scale = 2
     batch_size = 1
     repeated = ()
+    approximated = ()
     provider = SimpleNamespace(requested="cuda", actual="StandInProvider", precision="fp16")
     info = SimpleNamespace(name="nearest", version="1.0", scale=2, digest="sha256:stand-in")
 
