@@ -11,6 +11,7 @@ import click
 from facesr_cli.commands.options import AutoInt, inference_options
 
 if TYPE_CHECKING:
+    from facesr_cli.batch.inference import PhotoUpscaler
     from facesr_cli.batch.progress import Progress
     from facesr_cli.batch.report import Report
     from facesr_cli.batch.settings import Settings
@@ -129,7 +130,7 @@ def _print_document(report: Report) -> int:
     return report.exit_code
 
 
-def _open_upscaler(settings: Settings) -> Any:
+def _open_upscaler(settings: Settings) -> PhotoUpscaler:
     """Open the real network; ModelError and ProviderError come from here, before anything is written."""
     from facesr_cli.batch.fleet import Fleet
     from facesr_cli.model.devices import open_on_devices

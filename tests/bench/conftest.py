@@ -30,6 +30,7 @@ class NearestUpscaler:
     def __post_init__(self) -> None:
         self.info = SimpleNamespace(name=self.name, version="1.0", digest="sha256:00", scale=self.scale)
         self.repeated: tuple[int, ...] = ()
+        self.approximated: tuple[int, ...] = ()
         self.provider = SimpleNamespace(
             requested="auto",
             actual="CPUExecutionProvider",

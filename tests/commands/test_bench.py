@@ -26,7 +26,7 @@ class Nearest:
         self.scale = 2
         self.batch_size = 1
         self.info = SimpleNamespace(name=model, version="1.0", digest="sha256:00", scale=2)
-        self.repeated = ()
+        self.repeated = self.approximated = ()
         self.provider = SimpleNamespace(
             requested="auto",
             actual="CPUExecutionProvider",

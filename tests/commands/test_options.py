@@ -41,6 +41,17 @@ def test_all_devices_make_a_fleet(tiny_model, tmp_path, monkeypatch):
     assert "5 done" in result.stderr and " was busy " in result.stderr
 
 
+def test_a_dry_run_on_all_devices_forecasts(tiny_model, tmp_path, monkeypatch):
+    monkeypatch.setattr(devices, "device_numbers", lambda _provider: range(2))
+    for index in range(5):
+        Image.new("RGB", (8, 6), (40 * index, 120, 150)).save(tmp_path / f"{index}.png")
+    result = run(
+        "upscale", tmp_path, "--model", tiny_model, "--provider", "cpu", "--device", "all", "--dry-run"
+    )
+    assert result.exit_code == 0, result.output
+    assert "5 photographs to upscale" in result.stdout and "measured on 3 photographs" in result.stdout
+
+
 @pytest.mark.parametrize(("command", "device"), [("upscale", "-1"), ("upscale", "any"), ("bench", "all")])
 def test_devices_that_do_not_exist_are_wrong_usage(tmp_path, command, device):
     result = run(command, tmp_path, "--device", device)
