@@ -42,8 +42,16 @@ class Limits:
 
     @property
     def decoding(self) -> int:
-        """Photographs that may be ahead of the network."""
+        """Photographs that may be decoded at the same time, or queue for it."""
         return 2 * self.workers + self.networks * self.batch_size
+
+    @property
+    def waiting(self) -> int:
+        """Decoded photographs that may wait for a network before no further ones are begun.
+
+        One batch for each network and one more, so that mixed shapes find their like.
+        """
+        return (self.networks + 1) * self.batch_size
 
     @property
     def encoding(self) -> int:
@@ -127,17 +135,20 @@ class Pipeline:
         return self._results
 
     def _run(self, todo: Iterator[Job], decoders: ThreadPoolExecutor, encoders: ThreadPoolExecutor) -> None:
-        while not self._stopped() and self.error is None:
+        while True:
             # In this order: with nothing held any more, decoding begins whatever is left to do, so an
             # empty pipeline behind it means that all is done.
             self._take_inferred(encoders)
             self._take_encoded()
+            if self._stopped() or self.error is not None:
+                break
             self._begin_decoding(todo, decoders)
             self._take_decoded()
             self._begin_decoding(todo, decoders)  # before a batch is called the last one
             self._infer_ready()
             if self._stopped() or self.error is not None:
                 break  # nothing new begins, so there may be nothing to wait for
+            self._begin_decoding(todo, decoders)  # what has gone to a network makes room
             if not (self._decoding or self._waiting or self._lanes.is_running or self._encoding):
                 break
             self._wait()
@@ -152,7 +163,7 @@ class Pipeline:
             self._events.get()
 
     def _begin_decoding(self, todo: Iterator[Job], pool: ThreadPoolExecutor) -> None:
-        while len(self._decoding) < self._limits.decoding:
+        while len(self._decoding) < self._limits.decoding and self._number_waiting <= self._limits.waiting:
             for job in itertools.islice(todo, self._limits.decoding - len(self._ahead)):
                 self._ahead.append((job, pool.submit(stated_px, job)))
             if not self._ahead:
@@ -216,8 +227,11 @@ class Pipeline:
         return batch
 
     def _too_much_waits(self) -> bool:
-        number = sum(len(batch) for batch in self._waiting.values())
-        return number > 2 * self._limits.batch_size or self._held_px > self._limits.held_px
+        return self._number_waiting > self._limits.waiting or self._held_px > self._limits.held_px
+
+    @property
+    def _number_waiting(self) -> int:
+        return sum(len(batch) for batch in self._waiting.values())
 
     def _take_inferred(self, pool: ThreadPoolExecutor) -> None:
         for batch, future in self._lanes.take():

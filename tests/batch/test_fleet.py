@@ -73,6 +73,16 @@ def test_the_loss_of_one_device_ends_the_run_in_order(numbered):
     assert report.count("not-started") == 12 - written
 
 
+def test_a_lost_device_is_given_nothing_more(numbered):
+    device = Device(lost_after=2)
+    calls = []
+    real = device.upscale_batch
+    device.upscale_batch = lambda images: (calls.append(len(images)), real(images))[1]
+    report = run_batch(Settings(inputs=(numbered,), workers=2), upscaler_factory=lambda _settings: device)
+    assert report.exit_code == 3 and report.count("done") == 2
+    assert len(calls) == 3, "the call that failed is the last one"
+
+
 def test_a_fleet_stands_for_its_first_member():
     fleet = Fleet((Device(), Device()))
     assert (fleet.scale, fleet.batch_size, fleet.repeated) == (2, 1, ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -126,6 +127,37 @@ def test_large_photographs_are_never_decoded_beside_others(tmp_path, monkeypatch
     assert len(pipeline.run(jobs)) == 19
     journal.close()
     assert most <= 1600, "the one that is too large for the limit goes alone"
+
+
+def test_a_slow_network_bounds_what_is_decoded_ahead_of_it(tmp_path, monkeypatch):
+    """Tiny photographs never reach the limit in pixels; their metadata would fill the memory all the same."""
+    lock, held, most = threading.Lock(), 0, 0
+
+    def decode(job):
+        nonlocal held, most
+        decoded = decode_stage(job)
+        with lock:
+            held += 1
+            most = max(most, held)
+        return decoded
+
+    class Slow(_Nearest):
+        def upscale_batch(self, images):
+            time.sleep(0.01)
+            return super().upscale_batch(images)
+
+    def finished(_job, _result):
+        nonlocal held
+        with lock:
+            held -= 1
+
+    monkeypatch.setattr("facesr_cli.batch.pipeline.decode_stage", decode)
+    limits = Limits(workers=2, batch_size=2)
+    pipeline, _, journal = _pipeline(tmp_path, Slow(2), limits)
+    pipeline._finished = finished
+    pipeline.run(_jobs(tmp_path, [(1 + index % 3, 2) for index in range(120)]))
+    journal.close()
+    assert most <= limits.waiting + limits.decoding + limits.encoding + limits.batch_size
 
 
 def _area(result):
