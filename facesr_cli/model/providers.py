@@ -7,6 +7,7 @@ import ctypes
 import importlib
 import io
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -239,8 +240,14 @@ def device_text(provider: Provider, device: int) -> str:
     return f"GPU {device} ({gpus[0]})" if len(gpus) == 1 and device == 0 else f"GPU {device}"
 
 
+_REDIRECTING = threading.Lock()
+"""Two redirections of stdout that overlap can end in the wrong order, and stdout is then lost for good."""
+
+
 def preload_cuda() -> str:
     """Load the CUDA and cuDNN libraries that pip installed, so that onnxruntime finds them.
+
+    May be called from several threads, as each network opens what it lacks in its own.
 
     Returns:
         What onnxruntime had to say about it, for the message of a failure; it prints that to stdout, where
@@ -249,7 +256,7 @@ def preload_cuda() -> str:
     onnxruntime = require_onnxruntime()
     said = io.StringIO()
     if hasattr(onnxruntime, "preload_dlls"):  # since 1.21
-        with contextlib.redirect_stdout(said):
+        with _REDIRECTING, contextlib.redirect_stdout(said):
             onnxruntime.preload_dlls()
     return said.getvalue().strip()
 

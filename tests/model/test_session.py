@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from importlib import metadata
 from types import SimpleNamespace
 
@@ -205,3 +207,33 @@ def test_cuda_equals_the_cpu(tiny_model, random_photo):
     with Upscaler(tiny_model, provider="cpu") as cpu, Upscaler(tiny_model, provider="cuda") as cuda:
         assert cuda.provider.actual == "CUDAExecutionProvider"
         assert np.abs(cuda.upscale(photo).astype(int) - cpu.upscale(photo)).max() <= 1
+
+
+def test_networks_that_open_at_the_same_time_leave_stdout_alone(monkeypatch):
+    """Each thread of a network opens what it lacks, e.g. for 16-bit photographs."""
+    first_inside, first_may_go = threading.Event(), threading.Event()
+
+    def preload_dlls():
+        sys.stdout.write(threading.current_thread().name)
+        if threading.current_thread().name == "first":
+            first_inside.set()
+            first_may_go.wait(0.5)
+        else:
+            first_may_go.set()
+            time.sleep(0.2)  # the first one leaves in the meantime
+
+    monkeypatch.setattr(onnxruntime, "preload_dlls", preload_dlls, raising=False)
+    stdout = sys.stdout
+    said = {}
+    threads = [
+        threading.Thread(target=lambda: said.update(first=providers.preload_cuda()), name="first"),
+        threading.Thread(target=lambda: said.update(second=providers.preload_cuda()), name="second"),
+    ]
+    threads[0].start()
+    first_inside.wait()
+    threads[1].start()
+    for thread in threads:
+        thread.join()
+    after, sys.stdout = sys.stdout, stdout
+    assert after is stdout
+    assert said == {"first": "first", "second": "second"}
