@@ -52,7 +52,7 @@ class Budget:
             rule: How the network may be tiled.
         """
         if batch > 1:
-            return replace(self, batch_size=batch // 2, batch_px=None)
+            return replace(self, batch_size=batch // 2)
         tile = min(self.tile_for(height, width), max(height, width))
         smaller = max(tile // 2, rule.smallest_tile)
         if smaller >= tile:

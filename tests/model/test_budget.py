@@ -43,6 +43,13 @@ def test_shortage_ends(key):
     assert tiles == sorted(tiles, reverse=True)
 
 
+def test_after_a_shortage_nothing_larger_is_tried_than_before():
+    budget = budget_for("cuda", RULE, batch_size=None, tile_px=None)
+    smaller = budget.after_shortage(512, 512, 8, RULE)
+    assert smaller is not None and smaller.batch_for(512, 512) == 4
+    assert smaller.batch_for(2048, 2048) == 1, "as before: four of these are eight times what did not fit"
+
+
 def test_networks_that_look_far_get_larger_tiles():
     budget = budget_for("cpu", TileRule(halo=300), batch_size=None, tile_px=None)
     assert budget.tile_for(4000, 4000) > 1000
