@@ -151,6 +151,8 @@ class Network:
                 larger, finite = engine.run(filled)
             except UpscaleFailedError as error:
                 self._largest.pop(shape, None)
+                if error.reason == "out-of-memory" and fills_up and spare:
+                    return self._infer(engine, batch)  # it may fit where it is not filled up
                 if error.reason == "inference-failed" and not self._still_works(engine):
                     raise ProviderError(
                         f"{engine.provider.title} stopped working, also at what it did before ({error}). "
@@ -164,6 +166,8 @@ class Network:
                     "wrong-output-size",
                     f"{self._model.info.name} returned pixels of shape {larger.shape}, expected {expected}.",
                 )
+            if spare:  # a view would keep what was filled up in memory until the picture is written
+                larger = larger[: len(part)].copy()
             results += [larger[index] if finite[index] else None for index in range(len(part))]
         return results
 

@@ -129,3 +129,23 @@ def test_a_batch_that_no_longer_fits_is_not_filled_up_again(few_shapes, tiny_mod
         watched.limit = 0
         with pytest.raises(UpscaleFailedError):
             few.upscale_batch(photos)
+
+
+def test_what_fits_alone_does_not_fail_because_it_was_filled_up(few_shapes, tiny_model, random_photo):
+    photos = [random_photo(6, 6, seed=seed) for seed in range(4)]  # too small for any tile
+    with Upscaler(tiny_model, provider="cpu", batch_size=4, threads=1) as few:
+        watched = watch(few)
+        expected = few.upscale_batch(photos)
+        watched.limit = 2 * 36  # another program has taken the memory
+        np.testing.assert_array_equal(few.upscale(photos[2]), expected[2])
+        assert [shape[0] for shape in watched.shapes] == [4, 4, 1]
+        assert few._budget.batch_for(6, 6) == 4, "nothing was learnt about batches that were not filled up"
+
+
+def test_what_was_filled_up_is_not_kept(few_shapes, tiny_model, random_photo):
+    photos = [random_photo(20, 20, seed=seed) for seed in range(4)]
+    with Upscaler(tiny_model, provider="cpu", batch_size=4, threads=1) as few:
+        few.upscale_batch(photos)
+        (larger,) = few.upscale_batch(photos[:1])
+        owner = larger if larger.base is None else larger.base
+        assert owner.nbytes == larger.nbytes
