@@ -50,6 +50,25 @@ def test_a_folder_of_mixed_sizes_settles_on_a_few_shapes():
     )
 
 
+def test_small_photographs_at_first_do_not_cut_the_large_ones_to_pieces():
+    rule = TileRule(halo=28, multiple=2)
+    book = ShapeBook(rule)
+
+    def settled(height, width):
+        tile = max(height, width) if height * width <= 2048**2 else 1024
+        wanted = cut(height, tile, rule), cut(width, tile, rule)
+        got = book.settle(height, width, wanted)
+        read = [sum(piece.read.size for piece in cuts) for cuts in (*got, *wanted)]
+        return read[0] * read[1] / (read[2] * read[3])
+
+    for height, width in [(64, 64), (64, 96), (96, 64), (80, 80)]:
+        assert settled(height, width) == 1
+    random = np.random.default_rng(3)
+    sizes = [(1024, 1024), (3000, 4000), *(2 * random.integers(40, 2000, (300, 2)))]
+    assert max(settled(int(height), int(width)) for height, width in sizes) <= 4
+    assert len(book.known) <= 10 * MOST_KNOWN
+
+
 def test_equal_photographs_are_one_shape_and_whole():
     book = ShapeBook(RULE)
     for _ in range(3):
