@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+from facesr_cli.errors import ProviderError
 from facesr_cli.model.providers import PROVIDERS, device_numbers
 from facesr_cli.model.tuning import Tuning
 from facesr_cli.model.upscaler import Upscaler
@@ -39,7 +40,12 @@ def open_on_devices(
         numbers = device_numbers(PROVIDERS[key]) if device == "all" else range(device, device + 1)
         places = [number for number in numbers for _ in range((tuning or Tuning()).sessions_on(key))]
         for number in places[1:]:
-            opened.append(open_one(key, number))
+            try:
+                opened.append(open_one(key, number))
+            except ProviderError as error:
+                if device != "all":
+                    raise
+                raise ProviderError(f"--device all, number {number} from 0: {error}") from error
     except BaseException:
         for upscaler in opened:
             upscaler.close()

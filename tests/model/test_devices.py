@@ -52,6 +52,6 @@ def test_a_cpu_is_one_device(device):
 def test_one_that_does_not_open_closes_the_others(monkeypatch):
     monkeypatch.setattr(devices, "device_numbers", lambda _provider: range(3))
     opener = Opener("tensorrt", broken=2)
-    with pytest.raises(ProviderError, match="does not start"):
+    with pytest.raises(ProviderError, match="--device all, number 2 from 0: does not start"):
         open_on_devices(opener, provider="tensorrt", device="all")
     assert opener.closed == 2
