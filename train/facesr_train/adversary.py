@@ -11,18 +11,24 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from facesr_train.discriminators import DISCRIMINATORS
+from facesr_train.external.lite0 import Lite0
 from facesr_train.hardware import memory_layout
 from facesr_train.losses.adversarial import GAMES, r1_penalty
-from facesr_train.optimisers import adam, state_for
+from facesr_train.losses.perceptual import plips_lite0
+from facesr_train.optimisers import make_optimiser, state_for
 from facesr_train.recipe import Recipe
-from facesr_train.schedule import learning_rate
+from facesr_train.sections import scheduled
 
 
 class Adversary:
     """Judges originals and reconstructions, and learns to tell them apart."""
 
     def __init__(self, fabric: Fabric, recipe: Recipe) -> None:
-        """Build the discriminator with fresh weights, the same at every call."""
+        """Build the discriminator with fresh weights, the same at every call.
+
+        Raises:
+            MissingExtraError: `kappa` is above 0 and the extra `perceptual` is not installed.
+        """
         assert recipe.adversarial is not None
         self._fabric, self._recipe, self._settings = fabric, recipe, recipe.adversarial
         self._game = GAMES[self._settings.kind]
@@ -30,8 +36,16 @@ class Adversary:
             torch.manual_seed(recipe.run.seed + 1)
             network = DISCRIMINATORS[recipe.discriminator_kind][1](recipe.discriminator)
         self._core = network.to(memory_format=memory_layout(fabric.device))  # type: ignore[call-overload]
-        betas = self._settings.beta1, self._settings.beta2
-        optimiser = adam(network.parameters(), self._settings.learning_rate, betas, fabric.device)
+        optimiser = make_optimiser(
+            self._settings.optimiser,
+            network.parameters(),
+            self._settings.learning_rate,
+            betas=(self._settings.beta1, self._settings.beta2),
+            momentum=self._settings.momentum,
+            nesterov=self._settings.nesterov,
+            device=fabric.device,
+        )
+        self._features = Lite0.build().to(fabric.device) if self._settings.kappa else None
         self._network, self._optimiser = fabric.setup(self._core, optimiser)
 
     def step(
@@ -51,15 +65,12 @@ class Adversary:
             share_done: Share of the run, for the learning rate.
         """
         for group in self._optimiser.param_groups:
-            group["lr"] = learning_rate(
-                self._settings.learning_rate,
-                final_ratio=self._recipe.optimiser.final_ratio,
-                share_done=share_done,
-                step=step,
-                warmup_steps=self._recipe.optimiser.warmup_steps,
+            group["lr"] = scheduled(
+                self._settings.learning_rate, self._recipe.optimiser, share_done=share_done, step=step
             )
-        fake = self._logits([picture.detach() for picture in self._judged(outputs)])
         originals = self._judged(targets)
+        fakes = [picture.detach() for picture in self._judged(outputs)]
+        fake = self._marked_down(self._logits(fakes), fakes, originals)
         real = self._logits(originals)
         loss = self._game.discriminator(real, fake)
         if self._settings.r1_weight and step % self._settings.r1_every == 0:
@@ -75,13 +86,16 @@ class Adversary:
         self._optimiser.step()
         return loss.detach()
 
-    def generator_loss(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
+    def generator_loss(
+        self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor], share_done: float
+    ) -> Tensor:
         """The generator's weighted share in the game; gradients reach `outputs`, not the discriminator."""
+        originals, fakes = self._judged(targets), self._judged(outputs)
         with torch.no_grad():
-            real = self._logits(self._judged(targets))
+            real = self._logits(originals)
         with _frozen(self._core):
-            fake = self._logits(self._judged(outputs))
-        return self._settings.weight * self._game.generator(real, fake)
+            fake = self._marked_down(self._logits(fakes), fakes, originals)
+        return self._settings.weight_at(share_done) * self._game.generator(real, fake)
 
     def state(self) -> dict[str, Any]:
         """Weights and optimiser, for the checkpoint."""
@@ -92,12 +106,23 @@ class Adversary:
         self._core.load_state_dict(state["network"])
         self._optimiser.load_state_dict(state_for(state["optimiser"], self._fabric.device))
 
+    def load_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """Begin with the weights of another run's discriminator; the optimiser begins afresh."""
+        self._core.load_state_dict(weights)
+
     def _judged(self, pictures: Mapping[str, Tensor]) -> list[Tensor]:
         return [pictures[name] for name in self._settings.judges]
 
     def _logits(self, pictures: Sequence[Tensor]) -> Tensor:
         logits: Tensor = self._network(*pictures)
         return logits.float()
+
+    def _marked_down(self, logits: Tensor, fakes: Sequence[Tensor], originals: Sequence[Tensor]) -> Tensor:
+        """Verdicts on reconstructions less `kappa` times their perceptual distance from the originals."""
+        if self._features is None:
+            return logits
+        distance = plips_lite0(self._features, fakes[0], originals[0])
+        return logits - self._settings.kappa * distance.view(-1, *[1] * (logits.ndim - 1))
 
     def _penalty(self, originals: Sequence[Tensor]) -> Tensor:
         """R1 in float32: second derivatives lose too much in bfloat16."""

@@ -46,6 +46,8 @@ class Checkpoint:
     """Weights and optimiser of the discriminator; empty where there is none."""
     initial: str = ""
     """Whose weights the run started from, in words; empty: fresh ones."""
+    calibration: dict[str, Any] = field(default_factory=dict)
+    """State of the factors that are found from gradients; empty where there are none."""
 
 
 def save_checkpoint(fabric: Fabric, path: Path, checkpoint: Checkpoint) -> None:

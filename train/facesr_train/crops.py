@@ -92,6 +92,7 @@ class PairSource:
         rank: int,
         device: torch.device,
         resident: bool = False,
+        frames: bool = False,
     ) -> None:
         """Measure sharpness once.
 
@@ -104,7 +105,10 @@ class PairSource:
             rank: Of this process among those that train together.
             device: Where batches are made.
             resident: Copy the photographs to `device` and cut crops out there.
+            frames: Windows are photographs in themselves, see `DataSection.frames`.
         """
+        self._frames = frames
+        self._context_px = 0 if frames else CONTEXT_PX
         self._resident = ResidentPhotographs(photographs, device) if resident else None
         self._host = HostPhotographs(photographs)
         self._shares, self._augmentation = shares, augmentation
@@ -119,23 +123,23 @@ class PairSource:
             Low resolution (size, 3, c/2, c/2) and high resolution (size, 3, c, c), float32 RGB in [0, 1],
             for c = `hr_crop_px`.
         """
-        side_px = hr_crop_px + 2 * CONTEXT_PX
-        plan = moved(self._plan(Draws(size, self._seed, self._rank, step), side_px), self._device)
+        side_px = hr_crop_px + 2 * self._context_px
+        plan = moved(self._plan(Draws(size, self._seed, self._rank, step), side_px, step), self._device)
         windows = self._windows(plan, side_px)
         noise = torch.Generator(self._device).manual_seed(plan.noise_seed)
         lr = degrade(windows, plan.degradations, draw_noise(windows, plan.degradations, noise))
-        trim = CONTEXT_PX // 2
-        lr = lr[..., trim:-trim, trim:-trim]
-        hr = windows[..., CONTEXT_PX:-CONTEXT_PX, CONTEXT_PX:-CONTEXT_PX]
+        lr, hr = _inner(lr, self._context_px // 2), _inner(windows, self._context_px)
         layout = memory_layout(self._device)
         return lr.float().div(255).contiguous(memory_format=layout), hr.float().div(255).contiguous(
             memory_format=layout
         )
 
-    def _plan(self, draws: Draws, side_px: int) -> BatchPlan:
+    def _plan(self, draws: Draws, side_px: int, step: int = 0) -> BatchPlan:
         """Draw everything, on the CPU."""
         shares = self._augmentation
         photograph = draws.below(len(self._sides))
+        if self._frames:
+            photograph = self._in_turn(step * draws.size, draws.size)
         centres_px = self._cells.draw(draws, photograph)
         flat = draws.happens(shares.flat_share)
         soft = draws.happens(shares.soft_share)
@@ -178,6 +182,17 @@ class PairSource:
             windows=self._host.windows(everywhere, side_px) if on_host else none,
             rescaled_windows=self._host.windows(elsewhere, _largest_px(side_px)) if on_host else none,
         )
+
+    def _in_turn(self, first: int, count: int) -> NDArray[np.int64]:
+        """The photographs at these places of a sequence in which each comes once before one comes again."""
+        places = np.arange(first, first + count)
+        rounds, place = np.divmod(places, len(self._sides))
+        # Sorting uniform numbers, since those are all that `Draws` takes from numpy.
+        orders = {
+            int(number): Draws(len(self._sides), self._seed, self._rank, -1 - int(number)).uniform().argsort()
+            for number in np.unique(rounds)
+        }
+        return np.array([orders[int(number)][index] for number, index in zip(rounds, place, strict=True)])
 
     def _windows(self, plan: BatchPlan, side_px: int) -> Tensor:
         """The high-resolution windows of a plan, (N, 3, side, side) uint8, on the device."""
@@ -226,6 +241,13 @@ def _sharpness(photograph: Tensor, sharp_share: float) -> NDArray[np.float64]:
     energy = F.avg_pool2d(gradient, CELL_PX, ceil_mode=True)[0, 0]
     energy = energy / energy.mean().clamp_min(1e-6)
     return (sharp_share * energy + (1 - sharp_share)).double().cpu().numpy()
+
+
+def _inner(pictures: Tensor, border_px: int) -> Tensor:
+    """(N, 3, H, W) without `border_px` at each edge."""
+    return pictures[
+        ..., border_px : pictures.shape[-2] - border_px, border_px : pictures.shape[-1] - border_px
+    ]
 
 
 def _largest_px(side_px: int) -> int:

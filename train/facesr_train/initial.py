@@ -1,16 +1,23 @@
-"""Weights to start a run from: those of another run's checkpoint, or of an exported network."""
+"""Weights to start a run from: a checkpoint's, an exported network's, or those of the extra `prior`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from facesr_cli.errors import ModelError
-from facesr_train.checkpoint import build_generator, load_checkpoint
+from facesr_train.checkpoint import Checkpoint, build_generator, load_checkpoint
+from facesr_train.external.esrgan_prior import WEIGHTS, load_prior
+from facesr_train.generators.rrdb import RRDBNet, from_esrgan
 from facesr_train.recipe import Recipe
+
+PRIOR = Path("prior")
+"""In the place of a file: Real-ESRGAN x4plus, for generators of the kind `rrdb`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,14 +28,23 @@ class InitialWeights:
     """float32, on the CPU."""
     origin: str
     """In words; goes into the checkpoint and from there into the model file."""
+    discriminator: dict[str, Tensor] = field(default_factory=dict)
+    """A state dictionary for the recipe's discriminator, where it is carried over; else empty."""
 
 
 def read_initial(path: Path, recipe: Recipe) -> InitialWeights:
     """Read the averaged weights of a checkpoint, or the initialisers of an ONNX file made by `export`.
 
+    With `adversarial.carry` a checkpoint's discriminator is read, too, where the recipe's is the same.
+
     Raises:
         ModelError: The file is missing or broken, or it is another network than the recipe's.
+        MissingExtraError: `path` is `PRIOR` and the extra `prior` is not installed.
     """
+    if path == PRIOR:
+        return _prior(recipe)
+    discriminator: dict[str, Tensor] = {}
+    found: Mapping[str, Tensor]
     if path.suffix == ".onnx":
         from onnx import numpy_helper  # training alone needs no onnx
 
@@ -43,7 +59,11 @@ def read_initial(path: Path, recipe: Recipe) -> InitialWeights:
     else:
         checkpoint = load_checkpoint(path)
         found = checkpoint.average
+        discriminator = _discriminator(checkpoint, recipe)
         origin = f"{checkpoint.recipe.name} {checkpoint.recipe.digest} after {checkpoint.step} steps"
+        origin += f" (sha256 {hashlib.sha256(path.read_bytes()).hexdigest()[:12]})"
+        if checkpoint.initial:
+            origin += f", itself from {checkpoint.initial}"
     expected = build_generator(recipe).state_dict()
     wrong = [
         name for name, tensor in expected.items() if name not in found or found[name].shape != tensor.shape
@@ -53,4 +73,40 @@ def read_initial(path: Path, recipe: Recipe) -> InitialWeights:
             f"{path}: is another network than that of recipe {recipe.name}: {len(wrong)} of {len(expected)} "
             f"tensors are missing or of another shape, {wrong[0]} first. Name a recipe of its kind and size."
         )
-    return InitialWeights(weights={name: found[name].float() for name in expected}, origin=origin)
+    weights = {
+        name: found[name].float() if tensor.is_floating_point() else found[name]
+        for name, tensor in expected.items()
+    }
+    return InitialWeights(weights=weights, origin=origin, discriminator=discriminator)
+
+
+def _discriminator(checkpoint: Checkpoint, recipe: Recipe) -> dict[str, Tensor]:
+    """The checkpoint's discriminator, if the recipe carries it over and it is of its kind and size."""
+    same = (checkpoint.recipe.discriminator_kind, checkpoint.recipe.discriminator) == (
+        recipe.discriminator_kind,
+        recipe.discriminator,
+    )
+    if recipe.adversarial is None or not recipe.adversarial.carry or not same:
+        return {}
+    weights: dict[str, Tensor] = checkpoint.adversary["network"]
+    return weights
+
+
+def _prior(recipe: Recipe) -> InitialWeights:
+    """Real-ESRGAN x4plus in the form of the recipe's generator; its first convolution is made anew."""
+    network = build_generator(recipe)
+    if not isinstance(network, RRDBNet) or network.config.skip != "none":
+        raise ModelError(
+            f"--init {PRIOR}: these weights are for a generator of the kind rrdb without skip, not for that "
+            f"of recipe {recipe.name}; name a checkpoint or a recipe such as transfergan"
+        )
+    try:
+        weights = from_esrgan(load_prior(), network)
+    except ValueError as error:
+        raise ModelError(
+            f"--init {PRIOR}: the generator of recipe {recipe.name} has another size ({error}); "
+            "it needs channels = 64, growth = 32 and blocks = 23"
+        ) from error
+    return InitialWeights(
+        weights=weights, origin=f"Real-ESRGAN x4plus ({WEIGHTS.distribution} {WEIGHTS.version})"
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,12 +18,12 @@ from facesr_train.checkpoint import LAST_NAME, Checkpoint, build_generator, load
 from facesr_train.generators.outputs import ManyOutputs
 from facesr_train.hardware import memory_layout
 from facesr_train.objective import Objective
-from facesr_train.optimisers import adam, state_for
+from facesr_train.optimisers import make_optimiser, state_for
 from facesr_train.prefetch import prefetched
 from facesr_train.recipe import Recipe
 from facesr_train.run_log import RunLog
 from facesr_train.run_state import Run, RunState
-from facesr_train.schedule import learning_rate
+from facesr_train.sections import scheduled
 
 COMPILER = "inductor"
 """torch's name of what `--compile` compiles with."""
@@ -47,33 +47,38 @@ def train(fabric: Fabric, recipe: Recipe, run: Run) -> Checkpoint:
         network.load_state_dict(run.initial.weights)
     average = copy.deepcopy(network).requires_grad_(False).to(fabric.device)
     settings = recipe.optimiser
-    betas = settings.beta1, settings.beta2
-    optimiser = adam(network.parameters(), settings.learning_rate, betas, fabric.device)
+    freeze(network, settings.frozen)
+    optimiser = make_optimiser(
+        settings.kind,
+        [parameter for parameter in network.parameters() if parameter.requires_grad],
+        settings.learning_rate,
+        betas=(settings.beta1, settings.beta2),
+        momentum=settings.momentum,
+        nesterov=settings.nesterov,
+        device=fabric.device,
+    )
     if previous is not None:
         network.load_state_dict(previous.generator)
         average.load_state_dict(previous.average)
     trained: Any = torch.compile(network, backend=COMPILER) if run.compiled else network
     wrapped, optimiser = fabric.setup(trained, optimiser)
     adversary = None if recipe.adversarial is None else Adversary(fabric, recipe)
+    if adversary is not None and run.initial is not None and run.initial.discriminator:
+        adversary.load_weights(run.initial.discriminator)
+    objective = Objective(recipe, adversary, fabric.device, lambda value: _mean(fabric, value))
     if previous is not None:
         optimiser.load_state_dict(state_for(previous.optimiser, fabric.device))
         if adversary is not None:
             adversary.load_state(previous.adversary)
-    objective = Objective(recipe, adversary, fabric.device)
-    state = RunState(fabric, recipe, run, network, average, optimiser, adversary, previous)
+        objective.calibration.load_state(previous.calibration)
+    state = RunState(fabric, recipe, run, network, average, optimiser, adversary, objective, previous)
     with (
         RunLog(run.folder, run.say) if fabric.is_global_zero else _NoLog() as log,
         prefetched(run.source, fabric.device) as batches,
     ):
         for step in state.steps():
             share_done = state.share_done
-            rate = learning_rate(
-                settings.learning_rate,
-                final_ratio=settings.final_ratio,
-                share_done=share_done,
-                step=step,
-                warmup_steps=settings.warmup_steps,
-            )
+            rate = scheduled(settings.learning_rate, settings, share_done=share_done, step=step)
             for group in optimiser.param_groups:
                 group["lr"] = rate
             hr_crop_px, batch_size = recipe.data.crops_at(share_done)
@@ -96,6 +101,33 @@ def train(fabric: Fabric, recipe: Recipe, run: Run) -> Checkpoint:
             if state.epoch_ends:
                 state.end_epoch(log, rate)
     return state.checkpoint()
+
+
+def freeze(network: nn.Module, beginnings: Sequence[str]) -> None:
+    """Take the weights whose names begin so out of training.
+
+    Raises:
+        UsageError: No weight has such a name, or all are frozen.
+    """
+    parameters = dict(network.named_parameters())
+    for beginning in beginnings:
+        chosen = [parameter for name, parameter in parameters.items() if name.startswith(beginning)]
+        if not chosen:
+            raise UsageError(
+                f"optimiser.frozen: no weight begins with {beginning!r}; there are {', '.join(parameters)}"
+            )
+        for parameter in chosen:
+            parameter.requires_grad_(False)
+    if not any(parameter.requires_grad for parameter in parameters.values()):
+        raise UsageError("optimiser.frozen: nothing is left to train")
+
+
+def _mean(fabric: Fabric, value: Tensor) -> Tensor:
+    """Over the processes that train together."""
+    if fabric.world_size == 1:
+        return value
+    mean: Tensor = fabric.all_reduce(value, reduce_op="mean")  # type: ignore[assignment]
+    return mean
 
 
 def _outputs(wrapped: nn.Module, network: nn.Module, lr: Tensor) -> dict[str, Tensor]:

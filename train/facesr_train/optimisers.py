@@ -1,4 +1,4 @@
-"""Adam for generator and discriminator, in one kernel on a GPU, and its state across kinds of device."""
+"""The optimisers of generator and discriminator, and their state across kinds of device."""
 
 from __future__ import annotations
 
@@ -7,6 +7,35 @@ from typing import Any
 
 import torch
 from torch import nn
+
+KINDS = ("adam", "sgd")
+"""Words of a recipe."""
+
+
+def make_optimiser(
+    kind: str,
+    parameters: Iterable[nn.Parameter],
+    learning_rate: float,
+    *,
+    betas: tuple[float, float],
+    momentum: float,
+    nesterov: bool,
+    device: torch.device,
+) -> torch.optim.Optimizer:
+    """Adam, or stochastic gradient descent with or without momentum.
+
+    Args:
+        kind: One of `KINDS`.
+        parameters: What is trained; they may still be on the host.
+        learning_rate: Of the first step.
+        betas: Of Adam.
+        momentum: Of SGD.
+        nesterov: Of SGD; needs momentum.
+        device: Where training will happen.
+    """
+    if kind == "adam":
+        return adam(parameters, learning_rate, betas, device)
+    return torch.optim.SGD(parameters, learning_rate, momentum=momentum, nesterov=nesterov)
 
 
 def adam(

@@ -27,10 +27,12 @@ HELD_OUT_SHARE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Paths to train on and to validate on; no path is in both."""
+    """Paths to train on and to validate on; no path is in two of the three."""
 
     train: tuple[Path, ...]
     val: tuple[Path, ...]
+    test: tuple[Path, ...] = ()
+    """Set aside: read by nobody here."""
 
 
 def find_photographs(folder: Path) -> Split:
@@ -46,9 +48,9 @@ def find_photographs(folder: Path) -> Split:
     if not folder.is_dir():
         raise TrainingError(f"{folder}: no such folder; name a folder of face photographs with --data")
     if (folder / "train").is_dir() and (folder / "val").is_dir():
-        split = Split(_walk(folder / "train"), _walk(folder / "val"))
+        split = Split(walk(folder / "train"), walk(folder / "val"))
     else:
-        paths = _walk(folder)
+        paths = walk(folder)
         ranked = sorted(paths, key=lambda path: _hash(path.relative_to(folder)))
         held_out = frozenset(ranked[: max(1, round(len(ranked) * HELD_OUT_SHARE))])
         split = Split(
@@ -194,7 +196,8 @@ def _free_memory_bytes() -> int:
         return 4 << 30  # systems that do not tell (Windows): assume a small machine
 
 
-def _walk(folder: Path) -> tuple[Path, ...]:
+def walk(folder: Path) -> tuple[Path, ...]:
+    """All photographs below `folder` by their suffixes, sorted."""
     return tuple(sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()))
 
 

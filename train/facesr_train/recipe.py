@@ -13,19 +13,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from facesr_cli.errors import UsageError
+from facesr_train.data_section import CropStage, DataSection, RandomSplit
 from facesr_train.discriminators import DISCRIMINATORS
 from facesr_train.generators import GENERATORS
 from facesr_train.generators.outputs import output_names
 from facesr_train.losses import LOSSES
 from facesr_train.losses.adversarial import GAMES
-from facesr_train.sections import (
-    AdversarialSection,
-    CropStage,
-    DataSection,
-    LossTerm,
-    OptimiserSection,
-    RunSection,
-)
+from facesr_train.presets import with_preset
+from facesr_train.sections import AdversarialSection, LossTerm, OptimiserSection, RunSection
 
 _Section = TypeVar("_Section")
 
@@ -71,9 +66,27 @@ class Recipe:
         moments = sorted(
             {0.0, 1.0, *(term.start for term in self.losses), *(term.end for term in self.losses)}
         )
+        plays_from = 2.0 if self.adversarial is None else self.adversarial.start
         for moment in moments:
-            if not any(term.active(moment) for term in self.losses):
+            if moment < plays_from and not any(term.active(moment) for term in self.losses):
                 raise ValueError(f"no [[loss]] counts at {moment:.0%} of the run")
+        for term in self.losses:
+            if term.ratio:
+                self._check_reference(term)
+
+    def _check_reference(self, term: LossTerm) -> None:
+        """A term whose weight is found from gradients needs its reference from its first step on."""
+        starts = {other.kind: other.start for other in self.losses if not other.ratio}
+        if self.adversarial is not None:
+            starts["adversarial"] = self.adversarial.start
+        if term.against not in starts:
+            raise ValueError(
+                f"loss {term.kind}: against is {term.against!r}; there are {', '.join(starts) or 'none'}"
+            )
+        if starts[term.against] > max(term.start, self.run.begin):
+            raise ValueError(
+                f"loss {term.kind}: sets in before {term.against}, which its weight is found from"
+            )
 
     @property
     def digest(self) -> str:
@@ -123,11 +136,11 @@ class Recipe:
         }
 
 
-def load_recipe(name_or_path: str) -> Recipe:
-    """The shipped recipe of that name, or the recipe in that TOML file.
+def load_recipe(name_or_path: str, preset: str = "") -> Recipe:
+    """The shipped recipe of that name, or the one in that TOML file, changed by one of its presets if named.
 
     Raises:
-        UsageError: There is no such recipe, or it has unknown keys, wrong types or contradictions.
+        UsageError: There is no such recipe or preset, or it has unknown keys, wrong types or contradictions.
     """
     path = Path(name_or_path)
     if path.suffix == ".toml":
@@ -146,7 +159,7 @@ def load_recipe(name_or_path: str) -> Recipe:
             )
         text, origin = shipped[name_or_path], f"recipe {name_or_path}"
     try:
-        return recipe_from_dict(tomllib.loads(text))
+        return recipe_from_dict(with_preset(tomllib.loads(text), preset))
     except (ValueError, TypeError) as error:
         raise UsageError(f"{origin}: {error}") from error
 
@@ -168,9 +181,8 @@ def recipe_from_dict(values: Mapping[str, Any]) -> Recipe:
     for key in tables:
         if not isinstance(sections[key] or {}, Mapping):
             raise ValueError(f"{key} must be a table: [{key}]")
-    if not isinstance(sections["loss"], list) or not all(
-        isinstance(term, Mapping) for term in sections["loss"]
-    ):
+    losses = sections["loss"] if sections["loss"] is not None else []
+    if not isinstance(losses, list) or not all(isinstance(term, Mapping) for term in losses):
         raise ValueError("loss must be a list of tables: [[loss]]")
     if unknown := set(values) - {"name", "summary", "source"}:
         raise ValueError(f"unknown key {', '.join(sorted(unknown))}")
@@ -186,8 +198,12 @@ def recipe_from_dict(values: Mapping[str, Any]) -> Recipe:
     if not isinstance(stages, list | tuple) or not all(isinstance(stage, Mapping) for stage in stages):
         raise ValueError("data.stages must be a list of tables: [[data.stages]]")
     data["stages"] = tuple(_section(CropStage, "data.stages", stage) for stage in stages)
-    if not sections["loss"]:
-        raise ValueError("at least one [[loss]] is needed")
+    if data.get("split") is not None:
+        if not isinstance(data["split"], Mapping):
+            raise ValueError("data.split must be a table: [data.split]")
+        data["split"] = _section(RandomSplit, "data.split", data["split"])
+    if not losses and sections["adversarial"] is None:
+        raise ValueError("at least one [[loss]] is needed, or an [adversarial] game")
     return Recipe(
         **values,
         generator_kind=kind,
@@ -196,7 +212,7 @@ def recipe_from_dict(values: Mapping[str, Any]) -> Recipe:
         discriminator=judge,
         adversarial=_adversarial(sections["adversarial"]),
         data=_section(DataSection, "data", data),
-        losses=tuple(_loss_term(term) for term in sections["loss"]),
+        losses=tuple(_loss_term(term) for term in losses),
         optimiser=_section(OptimiserSection, "optimiser", sections["optimiser"] or {}),
         run=_section(RunSection, "run", sections["run"] or {}),
     )
@@ -251,8 +267,10 @@ def _section(kind: type[_Section], title: str, values: Mapping[str, Any]) -> _Se
         expected = known[key]
         if expected == "float" and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
-        plain = {"int": int, "float": float, "str": str}.get(str(expected))
-        if plain is not None and (not isinstance(value, plain) or isinstance(value, bool)):
+        plain = {"int": int, "float": float, "str": str, "bool": bool}.get(str(expected))
+        if plain is not None and (
+            not isinstance(value, plain) or (isinstance(value, bool) and plain is not bool)
+        ):
             raise ValueError(f"{title}.{key} must be {expected}, not {value!r}")
         checked[key] = value
     built: Any = kind(**checked)

@@ -17,9 +17,10 @@ from facesr_train.adversary import Adversary
 from facesr_train.checkpoint import BEST_NAME, LAST_NAME, Checkpoint, save_checkpoint
 from facesr_train.crops import PairSource
 from facesr_train.initial import InitialWeights
+from facesr_train.objective import Objective
 from facesr_train.recipe import Recipe
 from facesr_train.run_log import RunLog
-from facesr_train.schedule import progress
+from facesr_train.schedule import begun_at, progress
 from facesr_train.validation import Pair, Validation, validate
 
 CLOCK_STEPS = 20
@@ -76,11 +77,12 @@ class RunState:
         average: nn.Module,
         optimiser: torch.optim.Optimizer,
         adversary: Adversary | None,
+        objective: Objective,
         previous: Checkpoint | None,
     ) -> None:
         self._fabric, self._recipe, self._run = fabric, recipe, run
         self._network, self._average, self._optimiser = network, average, optimiser
-        self._adversary = adversary
+        self._adversary, self._objective = adversary, objective
         self._initial = previous.initial if previous else run.initial.origin if run.initial else ""
         self._step = previous.step if previous else 0
         self._elapsed_s = previous.elapsed_s if previous else 0.0
@@ -100,7 +102,10 @@ class RunState:
     @property
     def share_done(self) -> float:
         """Share of the whole run, by steps or by time as the clock was read last."""
-        return progress(self._step, self._recipe.run.steps, self._elapsed_s, self._run.budget_s)
+        section = self._recipe.run
+        return begun_at(
+            section.begin, progress(self._step, section.steps, self._elapsed_s, self._run.budget_s)
+        )
 
     @property
     def remaining_s(self) -> float:
@@ -153,10 +158,12 @@ class RunState:
                 "learning_rate": rate,
                 "loss": loss,
                 **{f"loss/{name}": float(total) / self._loss_count for name, total in self._terms()},
+                **{f"factor/{name}": factor for name, factor in self._objective.factors().items()},
                 "steps_per_s": round(steps_per_s, 3),
             }
             log.epoch(self._step, scalars, validation)
-        better = validation.mean_psnr_db > self._best_db and self._adversary is None
+        game = self._recipe.adversarial
+        better = validation.mean_psnr_db > self._best_db and (game is None or game.keep_best)
         self._best_db = max(self._best_db, validation.mean_psnr_db)
         checkpoint = self.checkpoint()
         if better:  # first: a run that is killed in between does this epoch again and finds it better again
@@ -193,6 +200,7 @@ class RunState:
             optimiser=self._optimiser.state_dict(),
             adversary={} if self._adversary is None else self._adversary.state(),
             initial=self._initial,
+            calibration=self._objective.state(),
         )
 
     def _read_clock(self) -> None:

@@ -2,93 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from facesr_train.degradations import NAMES as DEGRADATION_NAMES
 from facesr_train.losses import LOSSES
 from facesr_train.losses.adversarial import GAMES
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CropStage:
-    """Another size of crops, from a share of the run on."""
-
-    start: float
-    """Share of the run at which it sets in, above 0."""
-    hr_crop_px: int
-    """As in `DataSection`."""
-    batch_size: int
-    """As in `DataSection`."""
-
-    def __post_init__(self) -> None:
-        if not 0 < self.start < 1:
-            raise ValueError("data.stages: start must lie between 0 and 1")
-        _check_crops("data.stages", self.hr_crop_px, self.batch_size)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataSection:
-    """What a batch is made of."""
-
-    hr_crop_px: int = 96
-    """Side of the high-resolution crop; a multiple of 32, so that JPEG blocks stay whole."""
-    batch_size: int = 16
-    """Crops per optimiser step and device."""
-    sharp_share: float = 0.5
-    """0: every place of a photograph is as likely; 1: in proportion to its gradient."""
-    varied_share: float = 0.0
-    """Share of crops whose degradation is drawn from wider ranges than `bench` measures with."""
-    rescale_share: float = 0.0
-    """Share of crops that are reduced from a somewhat larger window, and so are sharper."""
-    colour_share: float = 0.0
-    """Share of crops whose exposure, gamma and colour balance are changed."""
-    soft_share: float = 0.0
-    """Share of crops that are enlarged from a smaller window, and so are softer than a photograph."""
-    flat_share: float = 0.0
-    """Share of crops that are a plain colour or a linear ramp instead of a photograph."""
-    stages: tuple[CropStage, ...] = ()
-    """Later sizes of crops, by rising `start`: small crops learn fast, large ones what needs context."""
-    max_side_px: int = 1024
-    """Photographs with a longer shorter side are reduced to this with Lanczos first."""
-    degradations: Mapping[str, float] = field(default_factory=dict)
-    """Degradation name -> relative frequency."""
-
-    def __post_init__(self) -> None:
-        _check_crops("data", self.hr_crop_px, self.batch_size)
-        names = ("sharp_share", "varied_share", "rescale_share", "colour_share", "soft_share", "flat_share")
-        for name in names:
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"data.{name} must lie in 0..1")
-        starts = [stage.start for stage in self.stages]
-        if starts != sorted(set(starts)):
-            raise ValueError(
-                "data.stages must be in the order of their start, each later than the one before"
-            )
-        if not isinstance(self.degradations, Mapping):
-            raise ValueError("data.degradations must be a table: [data.degradations]")
-        shares = self.degradations.values()
-        if not shares or not all(isinstance(share, int | float) and share > 0 for share in shares):
-            raise ValueError("data.degradations must name at least one degradation, with positive shares")
-        if unknown := set(self.degradations) - set(DEGRADATION_NAMES):
-            raise ValueError(
-                f"data.degradations: unknown {', '.join(sorted(unknown))}; "
-                f"there are {', '.join(DEGRADATION_NAMES)}"
-            )
-
-    @property
-    def largest_crop_px(self) -> int:
-        """Side of the largest crop of any stage."""
-        return max(self.hr_crop_px, *(stage.hr_crop_px for stage in self.stages), 0)
-
-    def crops_at(self, share_done: float) -> tuple[int, int]:
-        """(hr_crop_px, batch_size) at this share of the run."""
-        size = self.hr_crop_px, self.batch_size
-        for stage in self.stages:
-            if share_done >= stage.start:
-                size = stage.hr_crop_px, stage.batch_size
-        return size
+from facesr_train.optimisers import KINDS as OPTIMISERS
+from facesr_train.schedule import FORMS, learning_rate, ramp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +24,16 @@ class LossTerm:
     """Share of the run at which it stops; 1 includes the last step."""
     on: str = "image"
     """The output of the generator that is compared; most have no other than `image`."""
+    first_weight: float = 0.0
+    ramp_start: float = 0.0
+    ramp_end: float = 0.0
+    """Where `ramp_end` is above `ramp_start`, shares of the run between which the weight goes evenly from
+    `first_weight` to `weight`."""
+    ratio: float = 0.0
+    """Above 0, `weight` is multiplied by a factor found at the first batches (see `calibration`): with it, a
+    term of weight 1 has a gradient this many times as long as that of `against`."""
+    against: str = "adversarial"
+    """`adversarial`, or the kind of another loss; with the weight that it has."""
     config: Any
     """The configuration dataclass of the kind; its entries stand beside the others in the TOML table."""
 
@@ -112,6 +42,13 @@ class LossTerm:
             raise ValueError(f"loss: unknown kind {self.kind!r}; there are {', '.join(LOSSES)}")
         if not (self.weight > 0 and 0 <= self.start < self.end <= 1):
             raise ValueError(f"loss {self.kind}: needs weight > 0 and 0 <= start < end <= 1")
+        _check_ramp(f"loss {self.kind}", self.first_weight, self.ramp_start, self.ramp_end)
+        if self.ratio < 0:
+            raise ValueError(f"loss {self.kind}: ratio must not be negative")
+
+    def weight_at(self, progress: float) -> float:
+        """The weight at this share of the run."""
+        return ramp(self.first_weight, self.weight, self.ramp_start, self.ramp_end, progress)
 
     def active(self, progress: float) -> bool:
         """Whether the term counts at this share of the run."""
@@ -128,6 +65,15 @@ class AdversarialSection:
     """Of the generator's adversarial loss among the `[[loss]]` terms."""
     start: float = 0.0
     """Share of the run at which the game sets in; before it the discriminator does not learn either."""
+    first_weight: float = 0.0
+    ramp_start: float = 0.0
+    ramp_end: float = 0.0
+    """As in `LossTerm`."""
+    optimiser: str = "adam"
+    """Of the discriminator: `adam` or `sgd`."""
+    momentum: float = 0.0
+    nesterov: bool = False
+    """Of `sgd`."""
     learning_rate: float = 1e-4
     """Peak of the discriminator's schedule, which has the form of the generator's."""
     beta1: float = 0.9
@@ -138,6 +84,13 @@ class AdversarialSection:
     """Steps between two evaluations of that penalty, whose weight is multiplied by this number."""
     judges: tuple[str, ...] = ("image",)
     """The outputs of the generator that the discriminator sees."""
+    kappa: float = 0.0
+    """By how much a verdict on a reconstruction is lowered for each unit of its distance `plips_lite0` from
+    the original, on both sides of the game; above 0 it needs the extra `perceptual`."""
+    carry: bool = False
+    """With `--init` from a checkpoint with the same discriminator, begin with its weights too."""
+    keep_best: bool = False
+    """Keep `best.ckpt`, of the highest PSNR, in spite of the game."""
 
     def __post_init__(self) -> None:
         if self.kind not in GAMES:
@@ -150,24 +103,45 @@ class AdversarialSection:
             raise ValueError("adversarial: start, beta1 and beta2 must lie in 0..1, 1 left out")
         if not self.judges or not all(isinstance(name, str) for name in self.judges):
             raise ValueError("adversarial.judges must name at least one output of the generator")
+        if self.kappa < 0:
+            raise ValueError("adversarial.kappa must not be negative")
+        _check_ramp("adversarial", self.first_weight, self.ramp_start, self.ramp_end)
+        _check_kind("adversarial.optimiser", self.optimiser, self.momentum)
+
+    def weight_at(self, progress: float) -> float:
+        """The weight at this share of the run."""
+        return ramp(self.first_weight, self.weight, self.ramp_start, self.ramp_end, progress)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptimiserSection:
-    """Adam with linear warm-up and cosine decay, on whose path an average of the weights is kept."""
+    """The optimiser and its schedule with linear warm-up, on whose path an average of the weights is kept."""
 
+    kind: str = "adam"
+    """`adam` or `sgd`."""
+    momentum: float = 0.0
+    nesterov: bool = False
+    """Of `sgd`."""
     learning_rate: float = 1e-3
     """Peak of the schedule."""
+    schedule: str = "cosine"
+    """`cosine` and `exponential` lead from the peak to `final_ratio` of it; `steps` multiplies by
+    `milestone_factor` at each of `milestones`."""
     final_ratio: float = 0.01
     """Learning rate at the end, relative to the peak."""
+    milestones: tuple[float, ...] = ()
+    """Shares of the run, rising."""
+    milestone_factor: float = 0.5
     beta1: float = 0.9
     beta2: float = 0.99
     warmup_steps: int = 100
     """Optimiser steps of linear rise from 0."""
     gradient_clip: float = 1.0
-    """Largest global gradient norm; larger ones are scaled down to it."""
+    """Largest global gradient norm; larger ones are scaled down to it. `inf`: none is."""
     ema_decay: float = 0.999
-    """Per step; the averaged weights are the ones validated and exported."""
+    """Per step; the averaged weights are the ones validated and exported. 0: they are the last ones."""
+    frozen: tuple[str, ...] = ()
+    """Beginnings of the names of generator weights that stay as they are."""
 
     def __post_init__(self) -> None:
         if self.learning_rate <= 0 or self.gradient_clip <= 0:
@@ -176,6 +150,25 @@ class OptimiserSection:
             raise ValueError("optimiser.beta1, beta2 and ema_decay must lie in 0..1, 1 left out")
         if not 0 <= self.final_ratio <= 1 or self.warmup_steps < 0:
             raise ValueError("optimiser.final_ratio must lie in 0..1, and warmup_steps not be negative")
+        for name in ("milestones", "frozen"):
+            if not isinstance(getattr(self, name), list | tuple):
+                raise ValueError(f"optimiser.{name} must be a list")
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        _check_kind("optimiser.kind", self.kind, self.momentum)
+        if self.schedule not in FORMS:
+            raise ValueError(f"optimiser.schedule is {self.schedule!r}; there are {', '.join(FORMS)}")
+        if self.schedule == "exponential" and self.final_ratio <= 0:
+            raise ValueError("optimiser.final_ratio must be positive for the schedule exponential")
+        if (self.schedule == "steps") != bool(self.milestones) or self.milestone_factor <= 0:
+            raise ValueError(
+                "optimiser.milestones and schedule = steps belong together, with milestone_factor > 0"
+            )
+        if list(self.milestones) != sorted(set(self.milestones)) or not all(
+            0 < share < 1 for share in self.milestones
+        ):
+            raise ValueError("optimiser.milestones must be rising shares of the run between 0 and 1")
+        if not all(isinstance(name, str) and name for name in self.frozen):
+            raise ValueError("optimiser.frozen must hold beginnings of names")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,16 +184,39 @@ class RunSection:
     validation_crop_px: int = 512
     """Side of the centre crop of a held-out photograph that is validated, high resolution."""
     seed: int = 0
+    begin: float = 0.0
+    """Share of the run at which it begins: what is scheduled before is left out, for a run with --init."""
 
     def __post_init__(self) -> None:
+        if not 0 <= self.begin < 1:
+            raise ValueError("run.begin must lie in 0..1, 1 left out")
         if min(self.steps, self.epoch_steps, self.validation_photographs) < 1:
             raise ValueError("run: steps, epoch_steps and validation_photographs must be at least 1")
         if self.validation_crop_px < 32 or self.validation_crop_px % 32:
             raise ValueError("run.validation_crop_px must be a positive multiple of 32")
 
 
-def _check_crops(title: str, hr_crop_px: int, batch_size: int) -> None:
-    if hr_crop_px < 32 or hr_crop_px % 32:
-        raise ValueError(f"{title}.hr_crop_px must be a positive multiple of 32, not {hr_crop_px}")
-    if batch_size < 1:
-        raise ValueError(f"{title}.batch_size must be at least 1")
+def scheduled(peak: float, settings: OptimiserSection, *, share_done: float, step: int) -> float:
+    """The learning rate of one step by the recipe's schedule, which both sides of a game follow."""
+    return learning_rate(
+        peak,
+        final_ratio=settings.final_ratio,
+        share_done=share_done,
+        step=step,
+        warmup_steps=settings.warmup_steps,
+        form=settings.schedule,
+        milestones=settings.milestones,
+        milestone_factor=settings.milestone_factor,
+    )
+
+
+def _check_ramp(title: str, first: float, start: float, end: float) -> None:
+    if first < 0 or not 0 <= start <= end <= 1:
+        raise ValueError(f"{title}: needs first_weight >= 0 and 0 <= ramp_start <= ramp_end <= 1")
+
+
+def _check_kind(title: str, kind: str, momentum: float) -> None:
+    if kind not in OPTIMISERS:
+        raise ValueError(f"{title} is {kind!r}; there are {', '.join(OPTIMISERS)}")
+    if not 0 <= momentum < 1:
+        raise ValueError(f"{title.split('.')[0]}.momentum must lie in 0..1, 1 left out")

@@ -22,6 +22,7 @@ from facesr_train.hardware import has_fast_bfloat16
 from facesr_train.initial import read_initial
 from facesr_train.loop import train
 from facesr_train.photographs import Split, find_photographs, load_photographs
+from facesr_train.random_split import list_test_photographs, split_at_random
 from facesr_train.recipe import Recipe
 from facesr_train.run_state import EpochReport, Run
 from facesr_train.validation import make_pairs
@@ -40,7 +41,7 @@ class TrainSettings:
     """Folder of the run."""
     resume: bool = False
     init: Path | None = None
-    """Checkpoint or exported ONNX file whose weights a new run starts from."""
+    """Checkpoint or exported ONNX file whose weights a new run starts from, or `initial.PRIOR`."""
     max_minutes: float | None = None
     """Training time over all sittings of the run; the schedule stretches to it."""
     device: str = "auto"
@@ -81,13 +82,16 @@ def run_training(recipe: Recipe, settings: TrainSettings) -> Checkpoint | None:
         if fabric.is_global_zero:
             console.print(line, markup=False, soft_wrap=True)
 
-    split = find_photographs(settings.data)
+    drawn = recipe.data.split
+    split = find_photographs(settings.data) if drawn is None else split_at_random(settings.data, drawn)
     try:
         settings.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"--out {settings.out}: cannot be made a folder ({error.strerror})") from error
+    if split.test and fabric.is_global_zero:
+        list_test_photographs(split, settings.data, settings.out)
     data = recipe.data
-    window_px = data.largest_crop_px + 2 * CONTEXT_PX
+    window_px = data.largest_crop_px + (0 if data.frames else 2 * CONTEXT_PX)
     photographs = load_photographs(
         split.train,
         max_side_px=data.max_side_px,
@@ -125,6 +129,7 @@ def run_training(recipe: Recipe, settings: TrainSettings) -> Checkpoint | None:
                 rank=fabric.global_rank,
                 device=fabric.device,
                 resident=_fits(photographs, fabric.device),
+                frames=data.frames,
             ),
             pairs=make_pairs(held_out, data.degradations, recipe.run.validation_crop_px),
             data=_describe(settings.data, split),
