@@ -1,11 +1,11 @@
 """Weights of losses found from gradients, where a published weight is for other units.
 
 The weights that papers give to features of VGG say nothing about those of another network. What carries over
-is the ratio in which the terms pull at the picture. So the gradient of a term with respect to the output it looks at is
-compared with that of a reference, with respect to the output that one looks at, during the first batches in which both count, and the term gets the factor
-that makes the lengths of the two gradients stand in the wanted ratio. From the first batch on the factor is
-that of the means so far; after `BATCHES` it stays. The sums are part of the checkpoint, so a resumed run has
-the same factors.
+is the ratio in which the terms pull at the picture. So the gradient of a term is compared with that of a
+reference, each with respect to the output it looks at, during the first batches in which both count. The term
+gets the factor that makes the lengths of the two stand in the wanted ratio. From the first batch on the
+factor is that of the sums so far; after `BATCHES` it stays. The sums are part of the checkpoint, so a resumed
+run has the same factors.
 """
 
 from __future__ import annotations
@@ -79,4 +79,5 @@ def _gradient_length(loss: Tensor, output: Tensor) -> Tensor:
     (gradient,) = torch.autograd.grad(loss, output, retain_graph=True, allow_unused=True)
     if gradient is None:
         return torch.zeros((), device=output.device)
-    return torch.linalg.vector_norm(gradient.float())
+    length: Tensor = torch.linalg.vector_norm(gradient.float())
+    return length

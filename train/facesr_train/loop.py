@@ -15,6 +15,7 @@ from facesr_train.adversary import Adversary
 from facesr_train.averaging import update_average
 from facesr_train.changes import differences
 from facesr_train.checkpoint import LAST_NAME, Checkpoint, build_generator, load_checkpoint
+from facesr_train.draws import Draws
 from facesr_train.generators.outputs import ManyOutputs
 from facesr_train.hardware import memory_layout
 from facesr_train.objective import Objective
@@ -25,6 +26,8 @@ from facesr_train.run_log import RunLog
 from facesr_train.run_state import Run, RunState
 from facesr_train.sections import scheduled
 
+STEP_KEY = 1
+"""Keeps the numbers of a step apart from those of its batch, whose key is shorter."""
 COMPILER = "inductor"
 """torch's name of what `--compile` compiles with."""
 
@@ -77,6 +80,8 @@ def train(fabric: Fabric, recipe: Recipe, run: Run) -> Checkpoint:
         prefetched(run.source, fabric.device) as batches,
     ):
         for step in state.steps():
+            # Dropout, noisy labels and moving grids draw from torch's state; so a resumed run draws the same.
+            torch.manual_seed(Draws(1, recipe.run.seed, fabric.global_rank, step, STEP_KEY).seed())
             share_done = state.share_done
             rate = scheduled(settings.learning_rate, settings, share_done=share_done, step=step)
             for group in optimiser.param_groups:

@@ -1,0 +1,344 @@
+"""What single recipes of the literature ask of the trainer."""
+
+from __future__ import annotations
+
+import csv
+import math
+
+import numpy as np
+import pytest
+import torch
+from lightning_fabric import Fabric
+
+from facesr_cli.errors import MissingExtraError, ModelError, TrainingError, UsageError
+from facesr_train import initial
+from facesr_train.adversary import Adversary
+from facesr_train.calibration import BATCHES, Calibration
+from facesr_train.changes import changed
+from facesr_train.checkpoint import build_generator, load_checkpoint
+from facesr_train.crops import PairSource
+from facesr_train.data_section import RandomSplit
+from facesr_train.degradations import defined_degradations, degrade
+from facesr_train.external.esrgan_prior import load_prior
+from facesr_train.generators.rrdb import DENSE_BLOCKS, DENSE_CONVS
+from facesr_train.initial import PRIOR, read_initial
+from facesr_train.loop import freeze
+from facesr_train.objective import Objective
+from facesr_train.optimisers import make_optimiser
+from facesr_train.random_split import LIST_NAME, split_at_random
+from facesr_train.recipe import load_recipe, recipe_from_dict
+from facesr_train.sections import scheduled
+from facesr_train.session import TrainSettings, run_training
+
+CPU = torch.device("cpu")
+
+
+def trained(recipe, frames, out, **changes):
+    return run_training(recipe, TrainSettings(data=frames, out=out, device="cpu", **changes))
+
+
+def test_the_paper_learns_at_its_two_rates():
+    settings = load_recipe("paper").optimiser
+    rates = [
+        scheduled(settings.learning_rate, settings, share_done=epoch / 80, step=125 * epoch)
+        for epoch in range(80)
+    ]
+    assert rates == pytest.approx([0.02] * 60 + [0.005] * 20)
+    game = load_recipe("paper").adversarial
+    assert (game.optimiser, game.learning_rate, game.weight) == ("sgd", 0.02, 1.0)
+    assert load_recipe("paper").losses == ()
+
+
+@pytest.mark.parametrize(
+    ("form", "rates"), [("exponential", (1.0, 0.1, 0.01)), ("cosine", (1.0, 0.505, 0.01))]
+)
+def test_other_ways_down(form, rates):
+    recipe = changed(load_recipe("face-x2"), [f'optimiser.schedule="{form}"', "optimiser.warmup_steps=0"])
+    found = [scheduled(1.0, recipe.optimiser, share_done=share, step=9) for share in (0.0, 0.5, 1.0)]
+    assert found == pytest.approx(rates)
+
+
+def test_sgd_moves_by_rate_and_momentum():
+    weight = torch.nn.Parameter(torch.zeros(1))
+    settings = {"betas": (0.9, 0.99), "momentum": 0.5, "nesterov": False, "device": CPU}
+    optimiser = make_optimiser("sgd", [weight], 0.1, **settings)
+    for _ in range(2):
+        weight.grad = torch.ones(1)
+        optimiser.step()
+    assert float(weight.detach()) == pytest.approx(-0.1 - 0.1 * 1.5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ('optimiser.kind="lion"', "there are adam, sgd"),
+        ('optimiser.schedule="linear"', "there are cosine, steps, exponential"),
+        ('optimiser.schedule="steps"', "belong together"),
+        ("optimiser.milestones=[0.5]", "belong together"),
+        ("optimiser.momentum=1.0", r"optimiser\.momentum must lie"),
+        ('optimiser.frozen=["nothing"]', None),
+        ("run.begin=1.0", r"run\.begin"),
+        ("data.frames=1", "must be bool"),
+        ("data.split={photographs=10, train=0.9}", "add up to 1"),
+        ("data.split={seeds=1}", "unknown key"),
+        ("loss.0.ratio=1.0", "against is 'adversarial'; there are mse"),
+        ("loss.0.ramp_end=2.0", "ramp_end"),
+    ],
+)
+def test_contradictions_are_named(change, message):
+    recipe = load_recipe("face-x2")
+    if message is None:
+        with pytest.raises(UsageError, match="no weight begins with 'nothing'"):
+            freeze(build_generator(recipe), changed(recipe, [change]).optimiser.frozen)
+        return
+    with pytest.raises(UsageError, match=message):
+        changed(recipe, [change])
+
+
+def test_a_calibrated_term_needs_its_reference_in_time():
+    values = load_recipe("srgan").to_dict()
+    values["loss"][1]["start"] = 0.25
+    with pytest.raises(ValueError, match="sets in before adversarial"):
+        recipe_from_dict(values)
+
+
+def test_a_preset_that_is_not_there():
+    with pytest.raises(UsageError, match="no preset 'huge'; there are small"):
+        load_recipe("srgan", "huge")
+    with pytest.raises(UsageError, match="it has none"):
+        load_recipe("face-x2", "small")
+
+
+def test_500_photographs_are_split_250_150_100(tmp_path):
+    for folder in ("train", "val"):
+        (tmp_path / folder).mkdir()
+        for index in range(300):
+            (tmp_path / folder / f"{index}.png").touch()
+    split = split_at_random(tmp_path, RandomSplit())
+    assert [len(split.train), len(split.test), len(split.val)] == [250, 150, 100]
+    assert len({*split.train, *split.test, *split.val}) == 500, "disjoint"
+    assert split_at_random(tmp_path, RandomSplit()) == split
+    assert set(split_at_random(tmp_path, RandomSplit(seed=1)).train) != set(split.train)
+    assert {path.parent.name for path in split.train} == {"train", "val"}, "whatever folders there are"
+    few = split_at_random(tmp_path, RandomSplit(photographs=10))
+    assert [len(few.train), len(few.test), len(few.val)] == [5, 3, 2]
+    with pytest.raises(TrainingError, match="too few"):
+        split_at_random(tmp_path, RandomSplit(photographs=2, train=0.4, val=0.1, test=0.5))
+    with pytest.raises(TrainingError, match="no such folder"):
+        split_at_random(tmp_path / "nowhere", RandomSplit())
+
+
+def test_the_paper_lists_what_it_sets_aside_and_keeps_its_best(tiny, frames, tmp_path):
+    trained(tiny("paper"), frames, tmp_path)
+    assert len((tmp_path / LIST_NAME).read_text().split()) == 1
+    assert (tmp_path / "best.ckpt").is_file()
+    with (tmp_path / "metrics.csv").open() as file:
+        assert all(float(row["psnr_db/paper"]) > 0 for row in csv.DictReader(file)), "after every epoch"
+
+
+def test_whole_photographs_come_in_turn_and_are_degraded_as_photographs(portrait):
+    photographs = [
+        torch.from_numpy(np.ascontiguousarray(portrait[top : top + 96, 150:246])).permute(2, 0, 1)
+        for top in (0, 100, 200, 300, 400)
+    ]
+    source = PairSource(
+        photographs, shares={"paper": 1.0}, sharp_share=0.5, seed=3, rank=0, device=CPU, frames=True
+    )
+    degraded = degrade(
+        torch.stack(photographs), defined_degradations(["paper"] * 5), torch.empty(0, 3, 48, 48)
+    )
+    met: list[int] = []
+    for step in range(5):
+        lr, hr = source.batch(step, 2, 96)
+        assert hr.shape == (2, 3, 96, 96)
+        for low, high in zip(lr, hr, strict=True):
+            for mirrored in (False, True):
+                picture = (high.flip(2) if mirrored else high).mul(255).round().byte()
+                same = [index for index, one in enumerate(photographs) if torch.equal(one, picture)]
+                if same:
+                    expected = degraded[same[0]].flip(2) if mirrored else degraded[same[0]]
+                    difference = low.mul(255).round() - expected
+                    assert float(difference.abs().max()) <= 1
+                    met += same
+                    break
+    assert sorted(met[:5]) == sorted(met[5:]) == [0, 1, 2, 3, 4]
+
+
+def test_a_factor_makes_the_gradients_stand_in_the_ratio():
+    """A term of gradient 3 and a reference of gradient 0.5 per pixel: ratio 10 wants the factor 10 / 6."""
+    calibration = Calibration({"term": 10.0}, CPU, lambda value: value)
+    assert float(calibration.factor("term")) == 0
+    for batch in range(BATCHES + 1):
+        output = torch.rand(1, 3, 4, 4, requires_grad=True)
+        assert calibration.wants("term") == (batch < BATCHES)
+        if calibration.wants("term"):
+            calibration.measure("term", (3 * output.sum(), output), (0.5 * output.sum(), output))
+        assert float(calibration.factor("term")) == pytest.approx(10 * 0.5 / 3)
+    again = Calibration({"term": 10.0}, CPU, lambda value: value)
+    again.load_state(calibration.state())
+    assert not again.wants("term")
+    assert torch.equal(again.factor("term"), calibration.factor("term"))
+
+
+@pytest.mark.parametrize("name", ["srgan", "eegan", "msg-capsgan", "fdpl"])
+def test_calibrated_terms_pull_as_hard_as_the_recipe_says(name, tiny, stand_ins):
+    recipe = tiny(name)
+    adversary = None
+    if recipe.adversarial is not None:
+        adversary = Adversary(Fabric(accelerator="cpu", devices=1), recipe)
+    objective = Objective(recipe, adversary, CPU)
+    side = recipe.data.hr_crop_px
+    network = build_generator(recipe)
+    names = getattr(network, "outputs", ("image",))
+    torch.manual_seed(1)
+    sizes = {"half": side // 2, "quarter": side // 4}
+    outputs = {one: torch.rand(2, 3, *[sizes.get(one, side)] * 2, requires_grad=True) for one in names}
+    targets = {one: torch.rand_like(picture) for one, picture in outputs.items()}
+    share = 0.999
+    terms = objective.loss(outputs, targets, share)
+    checked = 0
+    for index, term in enumerate(recipe.losses):
+        if not term.ratio:
+            continue
+        (own,) = torch.autograd.grad(terms[f"{term.kind}-{index}"], outputs[term.on], retain_graph=True)
+        against = "adversarial" if term.against == "adversarial" else "l1-0"
+        (reference,) = torch.autograd.grad(terms[against], outputs[term.on], retain_graph=True)
+        assert float(own.norm() / reference.norm()) == pytest.approx(term.weight * term.ratio, rel=1e-3)
+        checked += 1
+    assert checked == sum(bool(term.ratio) for term in recipe.losses) > 0
+
+
+def test_the_curriculum_of_msg_capsgan():
+    """Values of the author's code at steps 0, 1k, 3k, 5k, 7.5k, 10k, 12.5k and 15k of 20k."""
+    recipe = load_recipe("msg-capsgan")
+    quarter, half, image = recipe.losses
+    shares = [step / 20_000 for step in (0, 1_000, 3_000, 5_000, 7_500, 10_000, 12_500, 15_000)]
+    assert recipe.run.steps == 20_000
+    low = 0.001
+    assert [half.weight_at(share) for share in shares] == pytest.approx([low, low, 0.5005, 1, 1, 1, 1, 1])
+    assert [image.weight_at(share) for share in shares] == pytest.approx([low] * 4 + [0.5005, 1, 1, 1])
+    assert [quarter.weight_at(share) for share in shares] == [1] * 8
+    game = [recipe.adversarial.weight_at(share) for share in shares]
+    assert game == pytest.approx([3e-3] * 6 + [4e-3, 5e-3])
+
+
+def test_identity_sets_in_over_the_first_tenth_of_the_game():
+    (term,) = [term for term in load_recipe("ip-fsrgan").losses if term.kind == "identity"]
+    assert [term.weight_at(share) for share in (0.5, 0.525, 0.55, 1.0)] == pytest.approx([0, 0.05, 0.1, 0.1])
+
+
+def test_ragan_needs_two_pictures():
+    with pytest.raises(UsageError, match="batches of 2 or more"):
+        changed(load_recipe("ragan-face"), ["data.batch_size=1"])
+
+
+def test_the_game_of_srgan_starts_from_srresnet(tiny, frames, tmp_path, stand_ins):
+    """Every tensor is loaded, strictly, and the pixel stage is left out."""
+    first = trained(tiny("srresnet", steps=2), frames, tmp_path / "srresnet")
+    second = tiny("srgan", steps=2, run={"steps": 2, "begin": 0.5}, optimiser={"learning_rate": 1e-9})
+    last = trained(second, frames, tmp_path / "srgan", init=tmp_path / "srresnet" / "best.ckpt")
+    best = load_checkpoint(tmp_path / "srresnet" / "best.ckpt")
+    assert best.recipe == first.recipe
+    for name, value in best.average.items():
+        if value.is_floating_point() and "running" not in name:
+            torch.testing.assert_close(last.generator[name], value, atol=1e-6, rtol=0)
+    with (tmp_path / "srgan" / "metrics.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert float(row["loss/mse-0"]) == 0 < float(row["loss/adversarial"])
+    assert float(row["factor/perceptual-1"]) > 0
+    assert last.calibration["perceptual-1"]["count"] == 2
+    assert last.initial.startswith("srresnet ")
+
+
+def test_a_chain_of_domains_carries_both_networks(tiny, frames, tmp_path, stand_ins):
+    def domain(name, degradation, rate):
+        recipe = tiny(
+            "transfergan",
+            steps=2,
+            data={"degradations": {degradation: 1.0}},
+            optimiser={"learning_rate": rate},
+        )
+        return recipe, tmp_path / name
+
+    (first, one), (second, two), (third, three) = (
+        domain("one", "bicubic", 1e-4),
+        domain("two", "paper", 5e-5),
+        domain("three", "paper", 2.5e-5),
+    )
+    begun = trained(first, frames, one)
+    carried = read_initial(one / "last.ckpt", second)
+    for name, value in begun.average.items():
+        assert torch.equal(carried.weights[name], value), "bit for bit"
+    for name, value in begun.adversary["network"].items():
+        assert torch.equal(carried.discriminator[name], value)
+    trained(second, frames, two, init=one / "last.ckpt")
+    last = trained(third, frames, three, init=two / "last.ckpt")
+    links = last.initial.split(", itself from ")
+    assert [link.split()[0] for link in links] == ["transfergan", "transfergan"]
+    assert all("sha256 " in link for link in links)
+    alone = changed(second, ["adversarial.carry=false"])
+    assert read_initial(one / "last.ckpt", alone).discriminator == {}
+
+
+def test_frozen_weights_stay(tiny, frames, tmp_path, stand_ins):
+    recipe = tiny("transfergan", optimiser={"frozen": ["first", "body"]})
+    fresh = build_generator(recipe).state_dict()
+    last = trained(recipe, frames, tmp_path)
+    for name, value in last.generator.items():
+        frozen = name.startswith(("first", "body"))
+        assert torch.equal(value, fresh[name]) == frozen, name
+        assert not frozen or torch.equal(last.average[name], value)
+
+
+def pretend_prior(network):
+    """Random weights in the form of the prior's, for an x2 `network`, in the order of computing."""
+    random = torch.Generator().manual_seed(0)
+    layers = {}
+    for name, module in network.named_modules():
+        if isinstance(module, torch.nn.Conv2d):
+            shape = module.weight.shape
+            shape = (shape[0], 3, 3, 3) if name == "first" else shape
+            layers[f"{name}.weight"] = 0.05 * torch.randn(shape, generator=random)
+            layers[f"{name}.bias"] = 0.05 * torch.randn(shape[0], generator=random)
+    return layers
+
+
+def test_the_prior_starts_networks_of_its_kind(tiny, monkeypatch):
+    recipe = tiny("ca-esrgan")
+    network = build_generator(recipe)
+    layers = pretend_prior(network)
+    monkeypatch.setattr(initial, "load_prior", lambda: layers)
+    begun = read_initial(PRIOR, recipe)
+    assert "Real-ESRGAN" in begun.origin
+    assert torch.equal(begun.weights["last.weight"], layers["last.weight"])
+    assert torch.equal(begun.weights["first.weight"][:, :4].sum(1), layers["first.weight"][:, 0])
+    with pytest.raises(ModelError, match="of the kind rrdb without skip"):
+        read_initial(PRIOR, tiny("srgan"))
+    with pytest.raises(ModelError, match="blocks = 23"):
+        read_initial(PRIOR, tiny("transfergan", generator={"blocks": 2}))
+
+
+def test_the_real_prior_fits_the_full_size():
+    try:
+        layers = load_prior()
+    except MissingExtraError as error:
+        pytest.skip(str(error))
+    assert len(layers) == 2 * (23 * DENSE_BLOCKS * DENSE_CONVS + 6) == 2 * 351
+    begun = read_initial(PRIOR, load_recipe("transfergan"))
+    assert sum(value.numel() for value in begun.weights.values()) == 16_703_171
+
+
+def test_a_verdict_can_be_lowered_by_the_distance(tiny, stand_ins):
+    """CA-ESRGAN's literal reading: the generator's gradient has a part of the distance."""
+    gradients = []
+    for kappa in (0.0, 1.0):
+        recipe = tiny("ca-esrgan", adversarial={"kappa": kappa})
+        adversary = Adversary(Fabric(accelerator="cpu", devices=1), recipe)
+        torch.manual_seed(2)
+        output = torch.rand(2, 3, 64, 64, requires_grad=True)
+        original = torch.rand(2, 3, 64, 64)
+        adversary.generator_loss({"image": output}, {"image": original}, 1.0).backward()
+        loss = adversary.step({"image": output}, {"image": original}, step=0, share_done=0.9)
+        assert math.isfinite(float(loss))
+        gradients.append(output.grad)
+    assert not torch.allclose(gradients[0], gradients[1], rtol=1e-2, atol=0)
