@@ -34,6 +34,7 @@ import numpy as np
 import onnxruntime
 import torch
 
+from benchmarks.training import few_photographs, trained_on
 from facesr_cli.bench.environment import describe_environment
 from facesr_cli.errors import FacesrError, UsageError
 from facesr_cli.model.hardware import usable_cpus
@@ -49,9 +50,7 @@ SIDE_PX = 512
 """Side of the photograph that GFLOP and seconds are stated for."""
 RATE_ROUNDS = 5
 RATE_ROUND_S = 6.0
-RATE_PHOTOGRAPHS = 12
-"""Rounds in which the candidates' rates are measured, the seconds of each
-candidate in a round, and the photographs that they see."""
+"""Rounds in which the candidates' rates are measured, and the seconds of each candidate in a round."""
 HELD_OUT = 1000
 """Validate on all held-out photographs, up to so many, where a recipe takes a few to save time."""
 
@@ -167,7 +166,7 @@ def _rates(recipes: Mapping[str, Recipe], arguments: argparse.Namespace) -> dict
     """
     measured: dict[str, list[float]] = {name: [] for name in recipes}
     with tempfile.TemporaryDirectory() as folder:
-        few = _few(arguments.data, Path(folder))
+        few = few_photographs(arguments.data, Path(folder))
         for turn in range(1 + RATE_ROUNDS):
             for name, recipe in recipes.items():
                 run = dataclasses.replace(recipe.run, epoch_steps=HELD_OUT**2, validation_photographs=1)
@@ -184,16 +183,6 @@ def _rates(recipes: Mapping[str, Recipe], arguments: argparse.Namespace) -> dict
                 if turn:
                     measured[name].append(checkpoint.step / checkpoint.elapsed_s)
     return {name: round(statistics.median(values), 3) for name, values in measured.items()}
-
-
-def _few(data: Path, folder: Path) -> Path:
-    """A folder in `folder` with a few photographs of `data`: rates do not depend on how many there are."""
-    split = find_photographs(data)
-    for name, paths in (("train", split.train[:RATE_PHOTOGRAPHS]), ("val", split.val[:1])):
-        (folder / "data" / name).mkdir(parents=True)
-        for index, path in enumerate(paths):
-            (folder / "data" / name / f"{index}{path.suffix}").symlink_to(path.resolve())
-    return folder / "data"
 
 
 def _trained(recipe: Recipe, steps: int, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -222,7 +211,7 @@ def _trained(recipe: Recipe, steps: int, folder: Path, arguments: argparse.Names
         "psnr_db": checkpoint.val_psnr_db,
         "bicubic_psnr_db": checkpoint.val_bicubic_psnr_db,
         "parity": report.info.parity,
-        "trained_on": _device(arguments.device),
+        "trained_on": trained_on(arguments.device),
     }
 
 
@@ -278,13 +267,6 @@ def _write(output: Path, document: dict[str, Any]) -> None:
 
 def _label(recipe: Recipe) -> str:
     return f"{recipe.name} {recipe.digest}"
-
-
-def _device(word: str) -> str:
-    """Where `run_training` trains for that word."""
-    if word != "cpu" and torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    return f"CPU, {torch.get_num_threads()} threads"
 
 
 if __name__ == "__main__":

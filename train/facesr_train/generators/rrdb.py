@@ -104,6 +104,8 @@ class RRDBNet(Generator):
         for part in (*self.body.modules(), self.last):
             if isinstance(part, nn.Conv2d):
                 part.weight.mul_(0.1)
+        if self.config.skip != "none":
+            self.last.weight.mul_(0.1)  # begin at the added image
 
 
 class RRDB(nn.Module):

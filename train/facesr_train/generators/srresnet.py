@@ -95,7 +95,8 @@ class SRResNet(Generator):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        self.tail.weight.mul_(0.1)  # begin near mid-grey, or near the added image
+        # Begin near mid-grey, or at the added image.
+        self.tail.weight.mul_(0.1 if self.config.skip == "none" else 0.01)
         if not self.config.batch_norm:
             for module in self.body.modules():
                 if isinstance(module, nn.Conv2d):

@@ -1,0 +1,104 @@
+"""The comparison of the literature trains, measures, draws and continues, and says what it cannot train."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from skimage.data import astronaut
+
+from facesr_train import recipe as recipes
+from facesr_train.recipe import load_recipe, recipe_from_dict
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = {
+    "transfergan": {"kind": "rrdb", "channels": 4, "growth": 2, "blocks": 1, "skip": "bilinear"},
+    "fdpl": {"kind": "srcnn", "widths": [4, 4], "skip": "bicubic"},
+    "srgan": {"kind": "srresnet", "channels": 4, "blocks": 1},
+}
+
+
+@pytest.fixture
+def program(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(ROOT)  # it is not installed
+    program = importlib.import_module("benchmarks.literature")
+    monkeypatch.setattr(program, "RATE_ROUND_S", 0.05)
+    monkeypatch.setattr(program, "RATE_ROUNDS", 1)
+    monkeypatch.setattr(importlib.import_module("benchmarks.literature_figures"), "SIDE_PX", 16)
+    monkeypatch.setenv("FACESR_CACHE", str(tmp_path / "cache"))
+
+    def nothing(distribution):
+        raise metadata.PackageNotFoundError(distribution)
+
+    monkeypatch.setattr("facesr_train.external.packages.metadata.distribution", nothing)
+
+    def load(name, preset=""):
+        """At tiny size; transfergan without the loss whose weights are not there."""
+        values = load_recipe(name, preset).to_dict()
+        values["generator"] = TINY[name]
+        values["data"] |= {"hr_crop_px": 32, "batch_size": 2}
+        values["run"] |= {"validation_photographs": 1, "validation_crop_px": 32}
+        if name == "transfergan":
+            values["loss"] = values["loss"][:1]
+            values["discriminator"] |= {"channels": 2, "crop_px": 32}
+        return recipe_from_dict(values)
+
+    monkeypatch.setattr(program, "load_recipe", load)
+    return program
+
+
+def test_it_trains_measures_draws_and_continues(program, tmp_path, capsys):
+    for name in ("data/train/a.png", "data/val/b.png", "test/c.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(astronaut()[:96, 180:276]).save(tmp_path / name)
+    output, table, strip = (tmp_path / name for name in ("result.json", "table.md", "strip.png"))
+    command = ["--data", tmp_path / "data", "--photographs", tmp_path / "test", "--preset", "small"]
+    command += ["--runs", tmp_path / "runs", "--device", "cpu", "--repeats", 1, "-o", output]
+    command += ["--table", table, "--strip", strip]
+    for name in TINY:
+        command += ["--recipe", name]
+
+    def compare(minutes):
+        code = program.main([*map(str, command), "--minutes", str(minutes)])
+        return code, *capsys.readouterr()
+
+    code, text, progress = compare(0.002)
+    assert code == 0, progress
+    assert text == table.read_text(encoding="utf-8")
+    head, _, *lines = text.splitlines()
+    assert head.startswith("| system | PSNR, dB | SSIM | NIQE | energy above 0.25 cycles/px |")
+    assert "- `srgan`: " in text and 'pip install "facesr-cli[perceptual]"' in text
+    assert any(line.startswith("| paper, as published | 25.66 | - |") for line in lines)
+    known = json.loads(output.read_text())
+    rows = known["rows"]
+    assert {"bilinear", "bicubic", "face-x2", "transfergan", "fdpl"} <= set(rows)
+    for name in ("transfergan", "fdpl"):
+        assert rows[name]["steps"] == max(2, round(known["rates"][name] * 0.12))
+        assert rows[name]["images"] == 1
+        assert rows[name]["seconds"] > 0
+        assert rows[name]["psnr_db"] > 15
+        assert rows[name]["identity_distance"] is None, "the extra is not there"
+    assert rows["transfergan"]["initial"].startswith("transfergan-small "), "a chain of two domains"
+    assert rows["face-x2"]["psnr_db"] > rows["bicubic"]["psnr_db"] > rows["bilinear"]["psnr_db"]
+    with Image.open(strip) as picture:
+        assert picture.size == (6 * 164 - 4, 180), "three beside, two networks, the original"
+
+    code, again, progress = compare(0.002)
+    assert code == 0
+    assert "steps/s" not in progress, "nothing is trained again"
+    assert [line.split(" | ")[:9] for line in again.splitlines()] == [
+        line.split(" | ")[:9] for line in text.splitlines()
+    ]
+    code, _, progress = compare(5)
+    assert code == 2
+    assert "made with other settings" in progress
+
+
+def test_all_recipes_of_the_literature_take_part(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT)
+    program = importlib.import_module("benchmarks.literature")
+    assert set(program.CHAINS) <= {recipe.name for recipe in recipes.shipped_recipes()}
