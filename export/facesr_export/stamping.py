@@ -57,6 +57,10 @@ def restamp(
         license=model.info.license if license_name is None else license_name,
         partner=partner or model.info.partner,
     )
+    if info.partner == output.name:  # also where `source` names it, and nobody said so here
+        raise UsageError(
+            f"{output}: is the name of its partner, and a network cannot be its own; write to another name"
+        )
     checked = check_partner(model.file.proto, output, info.partner) if info.partner else False
     # As stored: what `read_model` gives has its weights widened.
     proto = onnx.load(source)

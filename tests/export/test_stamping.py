@@ -57,6 +57,14 @@ def test_a_file_gets_a_partner_without_training(folder, random_photo):
     np.testing.assert_array_equal(upscaled("new.onnx", 1.0), upscaled("other.onnx"))
 
 
+def test_a_stamp_does_not_take_the_name_of_the_partner_that_the_file_has(partner_model):
+    partner = partner_model.with_name("sharp.onnx")
+    before = partner.read_bytes()
+    with pytest.raises(UsageError, match="name of its partner"):
+        restamp(partner_model, partner, license_name="CC0")
+    assert partner.read_bytes() == before
+
+
 def test_stored_halves_stay_halves(folder):
     report = restamp(folder / "other.onnx", folder / "other.onnx", name="gan", license_name="CC0")
     assert (report.info.name, report.info.license, report.info.partner) == ("gan", "CC0", None)
