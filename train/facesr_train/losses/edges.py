@@ -14,16 +14,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter, sobel
-from skimage.feature import canny
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from facesr_train.losses.luma import luma
 from facesr_train.losses.pixel import charbonnier
-
-# scikit-image has no annotations.
-_canny: Callable[..., Any] = canny
 
 _SOBEL = ((-0.25, 0.0, 0.25), (-0.5, 0.0, 0.5), (-0.25, 0.0, 0.25))
 """Across, scaled so that a sharp step of height h answers h."""
@@ -75,13 +70,18 @@ def edge_mask(target: Tensor, config: EdgeMaskConfig) -> Tensor:
 
 def canny_edges(target: Tensor, config: EdgeMaskConfig) -> Tensor:
     """(N, 3, H, W) float RGB [0, 1] -> (N, 1, H, W) of 0 and 1 in its dtype: edges one pixel wide."""
+    # Here, as training without this loss starts without these packages.
+    from scipy.ndimage import gaussian_filter, sobel
+    from skimage.feature import canny
+
+    find: Callable[..., Any] = canny  # scikit-image has no annotations
     found = []
     for picture in luma(target.detach().cpu().double()).squeeze(1).numpy():
         blurred = gaussian_filter(picture, config.sigma_px, mode="nearest")
         gradient = np.hypot(sobel(blurred, axis=0), sobel(blurred, axis=1))
         low, high = np.quantile(gradient, (config.low, config.high)).clip(min=_LEAST_GRADIENT)
         settings = {"sigma": config.sigma_px, "low_threshold": low, "high_threshold": high}
-        found.append(_canny(picture, mode="nearest", **settings))
+        found.append(find(picture, mode="nearest", **settings))
     return torch.from_numpy(np.stack(found))[:, None].to(target)
 
 
