@@ -66,6 +66,22 @@ def test_devices_work_at_the_same_time_and_share_one_queue(numbered):
 
 def test_the_loss_of_one_device_ends_the_run_in_order(numbered):
     fleet = Fleet((Device(), Device(lost_after=2)))
+    first, second = (member.upscale_batch for member in fleet.members)
+    lost = threading.Event()
+
+    def wait(images):
+        if fleet.members[0].done == 3:
+            lost.wait(20)  # else it may do everything while the other one waits for a processor
+        return first(images)
+
+    def lose(images):
+        try:
+            return second(images)
+        except ProviderError:
+            lost.set()
+            raise
+
+    fleet.members[0].upscale_batch, fleet.members[1].upscale_batch = wait, lose
     report = run_batch(Settings(inputs=(numbered,), workers=2), upscaler_factory=lambda _settings: fleet)
     assert report.exit_code == 3 and "gone" in str(report.error)
     written = sum(member.done for member in fleet.members)
