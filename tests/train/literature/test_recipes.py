@@ -61,10 +61,10 @@ def test_every_preset_is_a_recipe_of_its_own(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_trains_exports_resumes_and_leaves_frozen_networks_alone(
-    name, tiny, frames, tmp_path, stand_ins, monkeypatch, random_photo
+def test_it_trains_resumes_and_leaves_frozen_networks_alone(
+    name, tiny, frames, tmp_path, stand_ins, monkeypatch
 ):
-    """(a), (c), (d): two steps, a cut, two more; as if never cut; then the file in the upscaler."""
+    """(c), (d): two steps, a cut, two more; as if never cut."""
     recipe = tiny(name)
     whole = trained(recipe, frames, tmp_path / "whole")
     fresh = build_generator(recipe).state_dict()
@@ -95,22 +95,6 @@ def test_it_trains_exports_resumes_and_leaves_frozen_networks_alone(
     for key, sums in whole.calibration.items():
         assert sums["count"] == resumed.calibration[key]["count"] > 0
         assert torch.equal(sums["sums"], resumed.calibration[key]["sums"])
-
-    monkeypatch.setattr(parity, "CASES", ((1, 16, 24), (2, 33, 1)))
-    report = export_checkpoint(tmp_path / "whole" / "last.ckpt", tmp_path / "network.onnx")
-    assert report.info.parity <= 1e-4
-    assert report.info.adversarial == (recipe.adversarial is not None)
-    photo = random_photo(12, 18)  # brightness of smaller pictures than 16 px is not judged
-    with Upscaler(report.output, provider="cpu", threads=1) as upscaler:
-        result = upscaler.upscale(photo)
-    image = torch.from_numpy(photo).permute(2, 0, 1)[None] / 255
-    generator = averaged_generator(whole)
-    edges = (0, -18 % generator.multiple, 0, -12 % generator.multiple)
-    with torch.no_grad():
-        output = generator(F.pad(image, edges, mode="replicate"))[..., :24, :36]
-    expected = (255 * output[0].clamp(0, 1)).permute(1, 2, 0).numpy()
-    assert result.shape == (24, 36, 3)
-    assert np.abs(result - expected).max() <= 0.6
 
 
 def _remade(network):
@@ -181,3 +165,33 @@ def test_thirty_steps_on_one_patch_beat_bicubic(name, portrait):
     with torch.no_grad():
         output = network(lr)[0].clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).numpy()
     assert psnr_db(output, hr) > baseline
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_networks_double_pictures_of_two_sizes(name):
+    """(a), at full size and small; `tests/export` holds parity of every kind of network."""
+    for preset in ("", "small"):
+        network = build_generator(load_recipe(name, preset)).eval()
+        for size in ((8, 8), (12, 16)):
+            with torch.no_grad():
+                assert network(torch.rand(1, 3, *size)).shape == (1, 3, 2 * size[0], 2 * size[1])
+
+
+def test_the_result_of_a_run_is_exported_and_enlarges(tiny, frames, tmp_path, monkeypatch, random_photo):
+    """(a): from the recipe to the picture."""
+    whole = trained(tiny("paper-l1", steps=2), frames, tmp_path / "whole")
+    monkeypatch.setattr(parity, "CASES", ((1, 16, 24), (2, 33, 1)))
+    report = export_checkpoint(tmp_path / "whole" / "last.ckpt", tmp_path / "network.onnx")
+    assert report.info.parity <= 1e-4
+    assert report.info.adversarial
+    photo = random_photo(12, 18)  # brightness of smaller pictures than 16 px is not judged
+    with Upscaler(report.output, provider="cpu", threads=1) as upscaler:
+        result = upscaler.upscale(photo)
+    image = torch.from_numpy(photo).permute(2, 0, 1)[None] / 255
+    generator = averaged_generator(whole)
+    edges = (0, -18 % generator.multiple, 0, -12 % generator.multiple)
+    with torch.no_grad():
+        output = generator(F.pad(image, edges, mode="replicate"))[..., :24, :36]
+    expected = (255 * output[0].clamp(0, 1)).permute(1, 2, 0).numpy()
+    assert result.shape == (24, 36, 3)
+    assert np.abs(result - expected).max() <= 0.6
