@@ -110,5 +110,6 @@ def train(
     click.echo(
         f"{out}: {checkpoint.step} steps in {checkpoint.elapsed_s / 60:.1f} minutes; validation {means}"
     )
-    kept = "best.ckpt" if checkpoint.recipe.adversarial is None else "last.ckpt"
+    game = checkpoint.recipe.adversarial
+    kept = "best.ckpt" if game is None or game.keep_best else "last.ckpt"
     click.echo(f"next: facesr-cli export {out / kept} -o {checkpoint.recipe.name}.onnx")

@@ -124,7 +124,7 @@ class PairSource:
             for c = `hr_crop_px`.
         """
         side_px = hr_crop_px + 2 * self._context_px
-        plan = moved(self._plan(Draws(size, self._seed, self._rank, step), side_px, step), self._device)
+        plan = moved(self._plan(Draws(size, self._seed, self._rank, step), side_px), self._device)
         windows = self._windows(plan, side_px)
         noise = torch.Generator(self._device).manual_seed(plan.noise_seed)
         lr = degrade(windows, plan.degradations, draw_noise(windows, plan.degradations, noise))
@@ -134,11 +134,12 @@ class PairSource:
             memory_format=layout
         )
 
-    def _plan(self, draws: Draws, side_px: int, step: int = 0) -> BatchPlan:
+    def _plan(self, draws: Draws, side_px: int) -> BatchPlan:
         """Draw everything, on the CPU."""
         shares = self._augmentation
         photograph = draws.below(len(self._sides))
         if self._frames:
+            *_, step = draws.key
             photograph = self._in_turn(step * draws.size, draws.size)
         centres_px = self._cells.draw(draws, photograph)
         flat = draws.happens(shares.flat_share)

@@ -18,7 +18,7 @@ class Draws:
         """Begin the sequence that belongs to `key`, for example (seed, rank, step)."""
         digest = hashlib.sha256("/".join(map(str, key)).encode()).digest()
         self._generator = np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "big")))
-        self.size = size
+        self.size, self.key = size, key
 
     def uniform(self, low: ArrayLike = 0.0, high: ArrayLike = 1.0) -> NDArray[np.float64]:
         """(size,) float64 in [low, high), which may be given for each crop."""

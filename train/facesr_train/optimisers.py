@@ -55,7 +55,10 @@ def adam(
 def state_for(state: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
     """An optimiser's state as `device` wants it: a run may go on where another kind of device began it.
 
-    Whether the update is fused is among what torch saves, and would be restored with it.
+    Whether the update of Adam is fused is among what torch saves, and would be restored with it.
     """
     fused = True if device.type == "cuda" else None
-    return {**state, "param_groups": [{**group, "fused": fused} for group in state["param_groups"]]}
+    groups = [
+        {**group, "fused": fused} if "betas" in group else dict(group) for group in state["param_groups"]
+    ]
+    return {**state, "param_groups": groups}

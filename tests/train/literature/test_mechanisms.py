@@ -8,8 +8,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from lightning_fabric import Fabric
 
+from facesr_cli.cli import cli
 from facesr_cli.errors import MissingExtraError, ModelError, TrainingError, UsageError
 from facesr_train import initial
 from facesr_train.adversary import Adversary
@@ -107,6 +109,20 @@ def test_a_preset_that_is_not_there():
         load_recipe("srgan", "huge")
     with pytest.raises(UsageError, match="it has none"):
         load_recipe("face-x2", "small")
+
+
+def test_the_command_line_knows_recipes_and_presets(tmp_path):
+    runner = CliRunner()
+    listed = runner.invoke(cli, ["train", "--list"])
+    lines = listed.output.splitlines()
+    for name in ("paper", "srgan", "msg-capsgan"):
+        (line,) = [line for line in lines if line.startswith(f"{name} ")]
+        recipe = load_recipe(name)
+        assert recipe.summary in line and recipe.source in line
+    files = ["--data", str(tmp_path), "--out", str(tmp_path / "run")]
+    wrong = runner.invoke(cli, ["train", "srgan", "--preset", "huge", *files])
+    assert wrong.exit_code == 2
+    assert "no preset 'huge'" in wrong.stderr
 
 
 def test_500_photographs_are_split_250_150_100(tmp_path):
