@@ -86,7 +86,7 @@ def test_it_trains_measures_draws_and_continues(program, tmp_path, capsys):
         assert rows[name]["psnr_db"] > 15
         assert rows[name]["identity_distance"] is None, "the extra is not there"
     assert rows["transfergan"]["initial"].startswith("transfergan-small "), "a chain of two domains"
-    assert rows["face-x2"]["psnr_db"] > rows["bicubic"]["psnr_db"] > rows["bilinear"]["psnr_db"]
+    assert rows["face-x2"]["psnr_db"] > rows["bicubic"]["psnr_db"]
     with Image.open(strip) as picture:
         assert picture.size == (6 * 164 - 4, 180), "three beside, two networks, the original"
 
