@@ -18,6 +18,7 @@ from facesr_train.external.lite0 import Lite0
 from facesr_train.losses.rank import Ranker, save_ranker
 from facesr_train.recipe import Recipe, load_recipe, recipe_from_dict
 
+EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "astronaut-512.png"
 FRAME_PX = 224
 """Side of the photographs: the least multiple of 32 in which dlib's windows find place."""
 
@@ -86,6 +87,13 @@ class Face(FrozenNetwork):
         middle = self.first(images)
         late = self.second(middle)
         return FaceFeatures(middle, late, late.mean((2, 3)) if embedding else None)
+
+
+@pytest.fixture(scope="session")
+def portrait() -> np.ndarray:
+    """The public example, (512, 512, 3) uint8 RGB."""
+    with Image.open(EXAMPLE) as picture:
+        return np.array(picture.convert("RGB"))
 
 
 @pytest.fixture
