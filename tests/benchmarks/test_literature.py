@@ -52,6 +52,7 @@ def program(monkeypatch, tmp_path):
     return program
 
 
+@pytest.mark.filterwarnings("ignore:Image.Image.getdata:DeprecationWarning")  # scikit-image, in the export
 def test_it_trains_measures_draws_and_continues(program, tmp_path, capsys):
     with Image.open(ROOT / "examples" / "astronaut-512.png") as example:
         face = example.convert("RGB").crop((180, 0, 276, 96))

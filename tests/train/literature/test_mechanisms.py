@@ -217,8 +217,9 @@ def test_calibrated_terms_pull_as_hard_as_the_recipe_says(name, tiny, stand_ins)
         if not term.ratio:
             continue
         (own,) = torch.autograd.grad(terms[f"{term.kind}-{index}"], outputs[term.on], retain_graph=True)
-        against = "adversarial" if term.against == "adversarial" else "l1-0"
-        (reference,) = torch.autograd.grad(terms[against], outputs[term.on], retain_graph=True)
+        kinds = {other.kind: (f"{other.kind}-{i}", other.on) for i, other in enumerate(recipe.losses)}
+        against, on = kinds.get(term.against, ("adversarial", term.on))
+        (reference,) = torch.autograd.grad(terms[against], outputs[on], retain_graph=True)
         assert float(own.norm() / reference.norm()) == pytest.approx(term.weight * term.ratio, rel=1e-3)
         checked += 1
     assert checked == sum(bool(term.ratio) for term in recipe.losses) > 0
