@@ -22,17 +22,16 @@ GREYS = tuple((level,) * 3 for level in (0, 1, 16, 64, 127, 128, 200, 254, 255))
 CORNERS = tuple(corner for corner in product((0, 255), repeat=3) if len(set(corner)) > 1)
 RANDOM = tuple(map(tuple, np.random.default_rng(5).integers(0, 256, (6, 3)).tolist()))
 
-_SHIFTED = "this training shifts saturated colours by up to 4 levels"
-_SHARPENED = "this training sharpens what is soft, and edges that are sharp already"
+_SHIFTED = "this training shifts saturated colours by up to 3 levels"
+_SHARPENED = "this training sharpens edges that are sharp already"
 KNOWN = {
-    ("face-x2", "saturated colours"): _SHIFTED,
-    ("face-x2", "random colours"): _SHIFTED,
-    ("face-x2", "upscaled before"): _SHARPENED,
-    ("face-x2", "horizontal edge"): _SHARPENED,
-    ("face-x2", "vertical edge"): _SHARPENED,
-    ("face-x2", "diagonal edge"): _SHARPENED,
+    "saturated colours": _SHIFTED,
+    "random colours": _SHIFTED,
+    "horizontal edge": _SHARPENED,
+    "vertical edge": _SHARPENED,
+    "diagonal edge": _SHARPENED,
 }
-"""(model, case) -> why it fails today; the next training has soft crops and plain colours against it."""
+"""Case -> why the bundled networks fail it today; longer training with plain colours is due."""
 
 ADVERSARIAL_LOSS_DB = 2.0
 """What an adversarial network may lose against bicubic: its texture is plausible, not measured."""
@@ -49,7 +48,7 @@ def known(request, network):
     """Marks what is known to fail: `known("constant")`."""
 
     def mark(case):
-        if reason := KNOWN.get((network.info.name, case)):
+        if reason := KNOWN.get(case):
             request.applymarker(pytest.mark.xfail(reason=reason, strict=False))
 
     return mark
@@ -147,11 +146,14 @@ def test_no_worse_than_bicubic(network, known, astronaut, picture):
     assert gain_db(network, original) >= -allowed
 
 
-def test_a_photograph_that_was_upscaled_before(network, known, astronaut):
+def test_a_photograph_that_was_upscaled_before(network, astronaut):
     if network.info.adversarial:
         pytest.skip("an adversarial network adds the texture that such a photograph lacks")
-    known("upscaled before")
-    assert gain_db(network, enlarge(bicubic(astronaut), "bicubic", scale=2)) >= -0.1
+    small = bicubic(bicubic(astronaut))
+    for kind in ("bicubic", "lanczos"):
+        before = enlarge(small, kind, scale=2)
+        bicubic_db = psnr_db(enlarge(before, "bicubic", scale=2), astronaut)
+        assert psnr_db(network.upscale(before), astronaut) >= bicubic_db - 0.1
 
 
 def test_no_grid_on_noisy_skin(network, known):

@@ -19,9 +19,9 @@ def loss(name):
     return make(config())
 
 
-@pytest.mark.parametrize("name", ["l1", "charbonnier", "mse", "low-frequency"])
+@pytest.mark.parametrize("name", ["l1", "charbonnier", "mse", "low-frequency", "grid"])
 def test_equal_pictures_cost_nothing(name):
-    picture = torch.rand(2, 3, 8, 8)
+    picture = torch.rand(2, 3, 64, 64)
     assert float(loss(name)(picture, picture)) == pytest.approx(0, abs=1e-9)
 
 
@@ -31,6 +31,18 @@ def test_the_colour_lock_sees_block_averages_only():
     texture[::2] = -1
     assert float(loss("low-frequency")(picture + 0.2 * texture, picture)) == pytest.approx(0, abs=1e-6)
     assert float(loss("low-frequency")(picture + 0.2, picture)) == pytest.approx(0.2)
+
+
+def test_the_grid_loss_sees_regular_patterns_only():
+    picture = torch.rand(2, 3, 64, 96)
+    pattern = torch.zeros(4, 4)
+    pattern[0, 0] = 1
+    grid = pattern.repeat(16, 24)
+    expected = (15 / 16 + 15 * 1 / 16) / 16  # one place of sixteen differs
+    assert float(loss("grid")(picture + grid, picture)) == pytest.approx(expected, rel=1e-4)
+    assert float(loss("grid")(picture + 0.2, picture)) == pytest.approx(0, abs=1e-6)
+    texture = torch.randn(2, 3, 64, 96)
+    assert float(loss("grid")(picture + texture, picture)) < 0.15 * float(texture.abs().mean())
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from facesr_train.losses.edges import EdgeMapConfig, EdgeMapLoss, EdgeMaskConfig, EdgeMaskLoss
 from facesr_train.losses.fdpl import FdplConfig, FdplLoss
+from facesr_train.losses.grid import GridConfig, GridLoss
 from facesr_train.losses.identity import IdentityConfig, IdentityLoss
 from facesr_train.losses.low_frequency import LowFrequencyConfig, LowFrequencyLoss
 from facesr_train.losses.perceptual import PerceptualConfig, PerceptualLoss, PlipsConfig, PlipsLoss
@@ -37,6 +38,7 @@ LOSSES: dict[str, tuple[type[Any], Callable[[Any], Loss]]] = {
     "charbonnier": (NoConfig, lambda config: charbonnier),
     "mse": (NoConfig, lambda config: mse),
     "low-frequency": (LowFrequencyConfig, LowFrequencyLoss),
+    "grid": (GridConfig, GridLoss),
     "perceptual": (PerceptualConfig, PerceptualLoss.build),
     "plips": (PlipsConfig, PlipsLoss.build),
     "identity": (IdentityConfig, IdentityLoss.build),
