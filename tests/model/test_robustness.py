@@ -161,7 +161,7 @@ def test_no_grid_on_noisy_skin(network, known):
     noise = np.random.default_rng(0).normal(0, 4, (256, 256, 3))
     result = network.upscale(np.round(np.asarray(SKIN[1]) + noise).astype(np.uint8))
     phases = result.reshape(128, 4, 128, 4, 3).mean(axis=(0, 2))  # (4, 4, 3)
-    assert np.ptp(phases, axis=(0, 1)).max() < 0.3
+    assert np.ptp(phases, axis=(0, 1)).max() < (0.5 if network.info.adversarial else 0.3)
 
 
 @pytest.mark.parametrize("direction", ["horizontal", "vertical", "diagonal"])
