@@ -165,8 +165,9 @@ def load_recipe(name_or_path: str, preset: str = "") -> Recipe:
 
 
 def shipped_recipes() -> list[Recipe]:
-    """All recipes that come with the package, by name."""
-    return [load_recipe(name) for name in sorted(_shipped())]
+    """All recipes that come with the package: those of the bundled networks first, then by name."""
+    names = sorted(_shipped(), key=lambda name: (not name.startswith("face-x2"), name))
+    return [load_recipe(name) for name in names]
 
 
 def recipe_from_dict(values: Mapping[str, Any]) -> Recipe:
