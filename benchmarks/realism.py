@@ -22,7 +22,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from facesr_cli.bench.crops import detailed_window
 from facesr_cli.bench.degradations import bicubic
 from facesr_cli.bench.environment import describe_environment
 from facesr_cli.bench.ground_truth import Preparation, low_resolution, read_ground_truth, read_pixels
@@ -37,6 +36,8 @@ VALUES = (0.0, 0.25, 0.5, 0.75, 1.0)
 DEGRADATIONS = ("paper", "bicubic", "real")
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "astronaut-512.png"
 PANEL_PX = 192
+FACE_TOP_PX, FACE_LEFT_PX = 40, 128
+"""Where the face of `EXAMPLE` is: the crop is as wide and high as a panel."""
 _CAPTION_PX, _GAP_PX, _FONT_PX = 22, 4, 13
 COLUMNS = {
     "psnr_db": "PSNR, dB",
@@ -143,7 +144,8 @@ def _strip(arguments: argparse.Namespace) -> Image.Image:
     """One crop beside itself: bicubic, every value, the original."""
     truth = read_pixels(EXAMPLE)
     low = bicubic(truth)
-    rows, columns = detailed_window(truth, PANEL_PX)
+    rows = slice(FACE_TOP_PX, FACE_TOP_PX + PANEL_PX)
+    columns = slice(FACE_LEFT_PX, FACE_LEFT_PX + PANEL_PX)
     panels = [("bicubic", _bicubic(low))]
     for value in arguments.values or VALUES:
         with _upscaler(arguments, value) as upscaler:
