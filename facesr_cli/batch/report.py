@@ -17,6 +17,7 @@ from facesr_cli.batch.discover import Ignored
 from facesr_cli.batch.stage_times import Stages
 from facesr_cli.batch.wording import counted, escaped, printable
 from facesr_cli.errors import FacesrError, UsageError
+from facesr_cli.photo.formats import PHOTO_SUFFIXES
 
 Status: TypeAlias = Literal["done", "skipped", "failed", "not-started"]
 _REPORT_START = re.compile(rb'\{\s*"version": "[^"]*",\s*"command": "upscale"')
@@ -196,6 +197,11 @@ def ignored_lines(ignored: Sequence[Ignored], *, each: bool) -> Iterator[str]:
         reasons = Counter(item.reason for item in ignored)
         listed = ", ".join(f"{number} {reason}" for reason, number in sorted(reasons.items()))
         yield f"{counted(len(ignored), 'other thing')} ignored ({listed}); -v lists them"
+
+
+def nothing_found() -> str:
+    """What to say where INPUT has no photograph at all: a mistyped folder looks like a finished one."""
+    return f"No photographs found: directories are searched for {', '.join(sorted(PHOTO_SUFFIXES))}."
 
 
 def _shared(outputs: Sequence[Path]) -> Path:

@@ -162,7 +162,7 @@ def _dry_run(settings: Settings, *, as_json: bool, verbose: bool) -> int:
     import json
 
     from facesr_cli.batch.dry_run import dry_run
-    from facesr_cli.batch.report import ignored_lines
+    from facesr_cli.batch.report import ignored_lines, nothing_found
     from facesr_cli.model.catalogue import resolve_model
     from facesr_cli.model.info import read_model
     from facesr_cli.model.network import mix
@@ -176,6 +176,8 @@ def _dry_run(settings: Settings, *, as_json: bool, verbose: bool) -> int:
             click.echo(line)
     for line in ignored_lines(plan.ignored, each=verbose):
         click.echo(line, err=True)
+    if not plan.steps:
+        click.echo(nothing_found(), err=True)
     return plan.exit_code
 
 
@@ -190,9 +192,11 @@ def _progress(*, quiet: bool, verbose: bool) -> Progress:
 
 def _tell(report: Report, *, quiet: bool, verbose: bool) -> None:
     """Say on stderr how it ended; failures last, where they are seen."""
-    from facesr_cli.batch.report import ignored_lines
+    from facesr_cli.batch.report import ignored_lines, nothing_found
 
     lines = [] if quiet else [*ignored_lines(report.ignored, each=verbose), *report.notes(), report.summary()]
+    if not (quiet or report.files or report.signal or report.error):
+        lines.append(nothing_found())
     if verbose and (stages := report.stages.line()):
         lines.append(stages)
     if not quiet and (destination := report.destination()):

@@ -232,7 +232,10 @@ def mix(model: Model, realism: float | None) -> Model:
         raise UsageError(f"Realism is a number from 0 to 1, not {realism:g}.")
     path, partner = model.file.path, model.info.partner
     if partner is None:
-        raise UsageError(f"{model.info.name} has no partner network, so its realism cannot be set.")
+        raise UsageError(
+            f"{model.info.name} has no partner network, so its realism cannot be set. Leave --realism out, "
+            "or choose a model that has one (`facesr-cli models` shows which)."
+        )
     if partner in ("", ".", "..") or "/" in partner or "\\" in partner:
         raise ModelError(f"{path}: its partner {partner!r} is not a plain file name.")
     other = read_onnx(path.parent / partner)

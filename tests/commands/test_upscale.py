@@ -165,3 +165,13 @@ def test_every_option_has_help():
     assert all(parameter.help for parameter in upscale.params if isinstance(parameter, click.Option)), (
         "an option without help"
     )
+
+
+@pytest.mark.parametrize("flags", [[], ["--dry-run"]])
+def test_a_folder_without_photographs_is_said(opened, tmp_path, flags):
+    (tmp_path / "letter.txt").write_text("hello")
+    result = CliRunner().invoke(upscale, [str(tmp_path), *flags])
+    assert result.exit_code == 0
+    assert "No photographs found" in result.stderr and ".jpeg" in result.stderr
+    Image.new("RGB", (4, 3)).save(tmp_path / "a.png")
+    assert "No photographs found" not in CliRunner().invoke(upscale, [str(tmp_path), *flags]).stderr
