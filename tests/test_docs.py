@@ -53,3 +53,11 @@ def test_links_lead_somewhere(page):
 
 def test_the_changelog_knows_this_version():
     assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_no_page_names_a_folder_of_the_machine_it_was_made_on(path):
+    found = re.findall(
+        r"(?<![\w./*])/(?:home|root|work|tmp|Users|mnt)/[\w./-]*", path.read_text(encoding="utf-8")
+    )
+    assert found == []
