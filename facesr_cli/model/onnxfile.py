@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -130,16 +131,17 @@ def standard_opset(proto: onnx.ModelProto) -> int:
 
 
 def count_parameters(proto: onnx.ModelProto) -> int:
-    """Number of floating-point values in the initialisers of the main graph."""
+    """Number of floating-point values in the initialisers of the main graph.
+
+    Those without dimensions are left out: exporters keep the constants of formulas so, such as the divisor
+    of a mean, and layers have at least one dimension.
+    """
     floats = (*_FLOATS, onnx.TensorProto.BFLOAT16, onnx.TensorProto.DOUBLE)
-    total = 0
-    for tensor in proto.graph.initializer:
-        if tensor.data_type in floats:
-            size = 1
-            for length in tensor.dims:
-                size *= length
-            total += size
-    return total
+    return sum(
+        math.prod(tensor.dims)
+        for tensor in proto.graph.initializer
+        if tensor.data_type in floats and tensor.dims
+    )
 
 
 def describe_value(value: onnx.ValueInfoProto) -> str:

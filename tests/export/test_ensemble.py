@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from facesr_cli.commands.export import export
 from facesr_cli.errors import ExportError, UsageError
 from facesr_cli.model.info import read_model_info
+from facesr_cli.model.onnxfile import count_parameters
 from facesr_cli.model.upscaler import Upscaler
 from facesr_export import exporter
 from facesr_export.ensemble import MIRRORED_AXES
@@ -84,6 +85,7 @@ def test_the_copies_share_their_weights(plain, ensemble):
     assert weights[0] == weights[1]
     values = [sum(np.prod(tensor.dims) for tensor in graph.initializer) for graph in (one, many)]
     assert values[1] < values[0] + 50
+    assert count_parameters(onnx.load(ensemble.output)) == count_parameters(onnx.load(plain.output))
 
 
 def test_the_file_says_so(plain, ensemble):

@@ -60,6 +60,13 @@ def test_data_beside_the_model_is_loaded(split_model, tiny_model):
     assert count_parameters(read_onnx(split_model).proto) == count_parameters(onnx.load(tiny_model)) == 900
 
 
+def test_constants_of_formulas_are_no_parameters(tiny_model):
+    model = onnx.load(tiny_model)
+    model.graph.initializer.append(onnx.helper.make_tensor("divisor", onnx.TensorProto.FLOAT, [], [4.0]))
+    model.graph.initializer.append(onnx.helper.make_tensor("slope", onnx.TensorProto.FLOAT, [1], [0.2]))
+    assert count_parameters(model) == 901
+
+
 def test_the_digest_covers_the_data_beside_the_model(split_model):
     before = read_onnx(split_model).digest
     data = split_model.parent / "split.bin"
