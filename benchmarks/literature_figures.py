@@ -25,8 +25,9 @@ from facesr_cli.bench.crops import detailed_window
 from facesr_cli.bench.degradations import REPEATABLE
 from facesr_cli.bench.ground_truth import Preparation, low_resolution, read_ground_truth, read_pixels
 from facesr_cli.bench.measures import measure
-from facesr_cli.bench.metrics import psnr_db, ssim
+from facesr_cli.bench.metrics import psnr_db
 from facesr_cli.bench.pairs import samples_of
+from facesr_cli.bench.similarity import ssim
 from facesr_cli.errors import MissingExtraError
 from facesr_cli.model.network import MAX_DRIFT_LEVELS
 from facesr_train.losses.identity import IdentityConfig, IdentityLoss

@@ -1,6 +1,7 @@
 """What PSNR does not see: lost detail, shifted colour, and a result that is no longer its input.
 
-Every measure is one function of 8-bit RGB arrays; `facesr_cli.bench.niqe` has the one that needs no original.
+Every measure is one function of 8-bit RGB arrays. `facesr_cli.bench.niqe` has the one that needs no original,
+`facesr_cli.bench.spectrum` the energy of fine detail.
 """
 
 from __future__ import annotations
@@ -10,15 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import fftfreq, rfft2, rfftfreq
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from facesr_cli.bench.degradations import REPEATABLE
-from facesr_cli.bench.metrics import luma, psnr_db
+from facesr_cli.bench.metrics import psnr_db
 from facesr_cli.bench.niqe import niqe
-
-CUTOFF_CYCLES_PER_PX = 0.25
-"""What is finer than this is gone from a photograph of half the size."""
+from facesr_cli.bench.spectrum import high_frequency_energy
 
 COLOUR_BLOCK_PX = 8
 
@@ -57,30 +55,6 @@ def measure(
             None if degrade is None else low_resolution_consistency_db(result, low, degrade)
         ),
     )
-
-
-def high_frequency_energy(result: NDArray[np.uint8], original: NDArray[np.uint8]) -> float | None:
-    """Return the energy of a result above 0.25 cycles per pixel, divided by that of the original.
-
-    The energy is the sum of |F|^2 over the frequencies whose radius sqrt(fx^2 + fy^2) is above
-    `CUTOFF_CYCLES_PER_PX`, corners of the spectrum included. F is the discrete Fourier transform of the whole
-    frame: BT.601 luma as of `psnr_y_db`, less its mean, times a periodic Hann window of the frame's height
-    and width, without which the jump from one edge to the opposite one would count as detail. 1: as much fine
-    detail as in the original; 0: none. Noise and ringing are energy too, so more than 1 is not better than 1.
-
-    Args:
-        result: (H, W, 3) uint8 RGB.
-        original: (H, W, 3) uint8 RGB.
-
-    Returns:
-        At least 0; None for a flat original, to whose energy of 0 nothing can be relative.
-
-    Raises:
-        ValueError: The shapes differ.
-    """
-    _check_shapes(result, original)
-    reference = _energy_above_cutoff(original)
-    return None if reference == 0 else _energy_above_cutoff(result) / reference
 
 
 def block_colour_difference(result: NDArray[np.uint8], original: NDArray[np.uint8]) -> float:
@@ -122,21 +96,6 @@ def low_resolution_consistency_db(
         ValueError: The degraded result is not of the size of `low`.
     """
     return psnr_db(degrade(result), low)
-
-
-def _energy_above_cutoff(image: NDArray[np.uint8]) -> float:
-    height_px, width_px = image.shape[:2]
-    levels = luma(image)
-    if levels.min() == levels.max():
-        return 0.0  # exactly, whatever the rounding of the mean
-    # Without its last sample, which repeats the first, the window is periodic as the transform is.
-    window = np.outer(np.hanning(height_px + 1)[:-1], np.hanning(width_px + 1)[:-1])
-    spectrum = rfft2((levels - levels.mean()) * window)
-    power = spectrum.real**2 + spectrum.imag**2
-    # The half spectrum stands for the whole: columns with a mirrored twin count twice.
-    power[:, 1 : (width_px + 1) // 2] *= 2
-    radius = np.hypot(fftfreq(height_px)[:, np.newaxis], rfftfreq(width_px))
-    return float(power[radius > CUTOFF_CYCLES_PER_PX].sum())
 
 
 def _block_colours(image: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from facesr_cli.bench.degradations import REPEATABLE
 from facesr_cli.bench.ground_truth import GIVEN, Preparation
-from facesr_cli.bench.measures import COLOUR_BLOCK_PX, CUTOFF_CYCLES_PER_PX
+from facesr_cli.bench.measures import COLOUR_BLOCK_PX
 from facesr_cli.bench.niqe import MIN_SIDE_PX, pristine_statistics
+from facesr_cli.bench.spectrum import CUTOFF_CYCLES_PER_PX
 from facesr_cli.bench.throughput import RUNS
 
 _DEGRADATIONS = {

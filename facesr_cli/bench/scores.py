@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from facesr_cli.bench.baselines import REFERENCE_BASELINE
 from facesr_cli.bench.measures import measure
-from facesr_cli.bench.metrics import score
 from facesr_cli.bench.result import ImageScore
+from facesr_cli.bench.similarity import score
 
 
 def score_results(

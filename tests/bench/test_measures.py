@@ -9,10 +9,10 @@ from facesr_cli.bench.baselines import enlarge
 from facesr_cli.bench.degradations import DEGRADATIONS, REPEATABLE, bicubic
 from facesr_cli.bench.measures import (
     block_colour_difference,
-    high_frequency_energy,
     low_resolution_consistency_db,
     measure,
 )
+from facesr_cli.bench.spectrum import high_frequency_energy
 
 
 def flat(*levels: int, side: int = 64) -> np.ndarray:

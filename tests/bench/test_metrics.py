@@ -4,8 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from skimage.metrics import peak_signal_noise_ratio
 
-from facesr_cli.bench.metrics import psnr_db, psnr_y_db, score, ssim
+from facesr_cli.bench.metrics import psnr_db, psnr_y_db
+from facesr_cli.bench.similarity import score, ssim
 
 
 def flat(level: int) -> np.ndarray:
@@ -19,6 +21,14 @@ def test_psnr_by_hand():
     one_sample[0, 0, 0] = 110
     # MSE = 100 / 432
     assert psnr_db(one_sample, flat(100)) == pytest.approx(10 * math.log10(255**2 * 432 / 100))
+
+
+def test_psnr_is_that_of_scikit_image():
+    generator = np.random.default_rng(0)
+    first, second = (generator.integers(0, 256, (16, 12, 3), dtype=np.uint8) for _ in range(2))
+    expected = peak_signal_noise_ratio(first, second, data_range=255)
+    assert psnr_db(first, second) == pytest.approx(expected, abs=1e-9)
+    assert psnr_db(first, first) == math.inf
 
 
 def test_equal_pictures(face):

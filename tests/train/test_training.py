@@ -6,22 +6,19 @@ import csv
 import dataclasses
 import io
 import itertools
-import math
 import pickle
 import sys
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 from lightning_fabric import Fabric
 from PIL import Image
 
-from facesr_cli.bench.metrics import psnr_db as bench_psnr_db
 from facesr_cli.errors import CapabilityError, ModelError, TrainingError, UsageError
 from facesr_cli.model.info import read_model_info
 from facesr_export.exporter import export_checkpoint
-from facesr_train import loop, photographs, run_state, session, validation
+from facesr_train import loop, photographs, run_state, session
 from facesr_train.changes import changed
 from facesr_train.checkpoint import averaged_generator, load_checkpoint, save_checkpoint
 from facesr_train.optimisers import adam, state_for
@@ -293,10 +290,3 @@ def test_an_optimiser_changes_over_to_another_kind_of_device():
     made.load_state_dict(state_for(state, torch.device("cpu")))
     assert made.param_groups[0]["fused"] is None
     assert state_for(state, torch.device("cuda"))["param_groups"][0]["fused"] is True
-
-
-def test_validation_measures_as_bench_does():
-    generator = np.random.default_rng(0)
-    first, second = (generator.integers(0, 256, (16, 12, 3), dtype=np.uint8) for _ in range(2))
-    assert validation.psnr_db(first, second) == pytest.approx(bench_psnr_db(first, second), abs=1e-9)
-    assert validation.psnr_db(first, first) == math.inf

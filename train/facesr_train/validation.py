@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,15 +13,13 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from facesr_cli.bench.metrics import psnr_db
+from facesr_cli.bench.spectrum import high_frequency_energy
 from facesr_train.degradations import defined_degradations, degrade, draw_noise, draw_real_parameters
 from facesr_train.hardware import memory_layout
 
 GRID_CROP_PX = 192
 GRID_ROWS = 4
-LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114])
-"""Of BT.601, for red, green and blue."""
-CUTOFF_CYCLES_PER_PX = 0.25
-"""What is finer than this is gone from a photograph of half the size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,7 @@ class Validation:
     psnr_db: dict[str, float]
     bicubic_psnr_db: dict[str, float]
     energy: dict[str, float]
-    """Energy above 0.25 cycles/px, relative to the original's; 1: as much fine detail."""
+    """Energy above 0.25 cycles/px, relative to the original's; 1: as much fine detail. Flat originals: 0."""
     grid: NDArray[np.uint8]
 
     @property
@@ -84,32 +81,10 @@ def validate(network: nn.Module, pairs: Sequence[Pair], device: torch.device) ->
         result = _to_array(output.mul(255).round().clamp(0, 255).to(torch.uint8))
         ours.setdefault(pair.kind, []).append(psnr_db(result, pair.hr))
         baseline.setdefault(pair.kind, []).append(pair.bicubic_psnr_db)
-        energy.setdefault(pair.kind, []).append(high_frequency_energy(result, pair.hr))
+        energy.setdefault(pair.kind, []).append(high_frequency_energy(result, pair.hr) or 0.0)
         if index % stride == 0 and len(rows) < GRID_ROWS:
             rows.append(_row(pair, result))
     return Validation(_means(ours), _means(baseline), _means(energy), np.concatenate(rows, 0))
-
-
-def psnr_db(result: NDArray[np.uint8], original: NDArray[np.uint8]) -> float:
-    """The PSNR of `bench` without scikit-image: 10 log10(255^2 / MSE) in dB, inf for equal arrays."""
-    error = np.subtract(result, original, dtype=np.float64)
-    mse = float(np.mean(error * error))
-    return 10 * math.log10(255**2 / mse) if mse else math.inf
-
-
-def high_frequency_energy(result: NDArray[np.uint8], original: NDArray[np.uint8]) -> float:
-    """The measure of `bench` of that name without SciPy and scikit-image; 0 for a flat original."""
-    ours, theirs = (_energy_above_cutoff(image) for image in (result, original))
-    return ours / theirs if theirs else 0.0
-
-
-def _energy_above_cutoff(image: NDArray[np.uint8]) -> float:
-    height, width, _ = image.shape
-    luma = image @ LUMA_WEIGHTS
-    window = np.outer(np.hanning(height + 1)[:-1], np.hanning(width + 1)[:-1])
-    power = np.abs(np.fft.fft2((luma - luma.mean()) * window)) ** 2
-    radius = np.hypot(np.fft.fftfreq(height)[:, np.newaxis], np.fft.fftfreq(width))
-    return float(power[radius > CUTOFF_CYCLES_PER_PX].sum())
 
 
 def _row(pair: Pair, result: NDArray[np.uint8]) -> NDArray[np.uint8]:
