@@ -12,18 +12,25 @@ from facesr_cli.bench.end_to_end import measure_end_to_end
 from facesr_cli.bench.throughput import RUNS, measure
 from facesr_cli.model.upscaler import Upscaler
 
+ROUNDS = 3
 LEAST_SHARE = 0.90
 """Of the rate of the busiest stage alone, which the project asks of its pipeline."""
 
 
-def measure_pipeline(model: str, *, provider: str, device: int = 0, size_px: int) -> dict[str, Any]:
+def measure_pipeline(
+    model: str, *, provider: str, device: int = 0, size_px: int, rounds: int = ROUNDS
+) -> dict[str, Any]:
     """Return what `bench` measures of stages and pipeline, on generated photographs.
+
+    The network alone and the pipeline are timed in turn, `rounds` times, since other work on the machine may
+    slow the one or the other. The round with the median share counts; `shares` has those of all.
 
     Args:
         model: Name or file, as of `upscale`.
         provider: Key of a provider, or `auto`.
         device: Which GPU, from 0.
         size_px: Side of the photographs.
+        rounds: At least 1.
 
     Raises:
         CapabilityError: Model or provider cannot be opened.
@@ -34,8 +41,14 @@ def measure_pipeline(model: str, *, provider: str, device: int = 0, size_px: int
         Upscaler(model, provider=provider, device=device) as upscaler,
     ):
         files = write_jpegs(Path(folder) / "samples", RUNS, size_px)
-        stages = measure(upscaler.upscale_batch, files, batch_size=upscaler.batch_size)
-        run = measure_end_to_end(upscaler, files, Path(folder) / "run", forward_per_s=stages.forward_per_s)
+        measured = []
+        for turn in range(rounds):
+            stages = measure(upscaler.upscale_batch, files, batch_size=upscaler.batch_size)
+            run_folder = Path(folder) / f"run-{turn}"
+            run = measure_end_to_end(upscaler, files, run_folder, forward_per_s=stages.forward_per_s)
+            measured.append((run.share_of_busiest, stages, run))
+        measured.sort(key=lambda each: each[0])
+        share, stages, run = measured[(rounds - 1) // 2]
         return {
             "model": model,
             "provider": provider,
@@ -46,7 +59,8 @@ def measure_pipeline(model: str, *, provider: str, device: int = 0, size_px: int
             "encode": dataclasses.asdict(stages.encode),
             **dataclasses.asdict(run),
             "busiest": run.busiest,
-            "share_of_busiest": run.share_of_busiest,
+            "share_of_busiest": share,
+            "shares": [each[0] for each in measured],
         }
 
 

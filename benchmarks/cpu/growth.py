@@ -9,8 +9,10 @@ megapixels of the largest one or `_MOST_FILES`. Short runs are repeated, and the
 from __future__ import annotations
 
 import math
+import multiprocessing
 import statistics
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +79,9 @@ def _text(value: float) -> str:
 def _row(files: int, size_px: int, options: Options, fixed_s: float) -> dict[str, Any]:
     done: list[Finished] = []
     with tempfile.TemporaryDirectory(prefix="facesr-growth-") as folder:
-        write_jpegs(Path(folder) / "in", files, size_px)
+        # In a process of its own: the kernel's figure of a child begins with the memory of its parent.
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as maker:
+            maker.submit(write_jpegs, Path(folder) / "in", files, size_px).result()
         arguments = ("upscale", Path(folder) / "in", "-o", Path(folder) / "out", "--model", options.models[0])
         command = facesr_cli(*arguments, "--provider", "cpu", "--existing", "overwrite", "--json", "-q")
         while not done or (len(done) < min(_REPEATS, options.repeats) and done[0].elapsed_s < _SHORT_S):

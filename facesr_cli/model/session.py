@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import onnx
 from numpy.typing import NDArray
 
 from facesr_cli.errors import ModelError, ProviderError
@@ -31,6 +32,7 @@ from facesr_cli.model.providers import (
     wheel_conflict,
 )
 from facesr_cli.model.quality import LEAST_AGREEMENT_DB, agreement_db
+from facesr_cli.model.split import SplitSession, split
 from facesr_cli.model.tuning import Tuning
 
 _DEFAULT = Tuning()
@@ -188,6 +190,10 @@ def open_on(provider: Provider, source: NetworkSource, terms: _Terms) -> Engine:
     # TensorRT and OpenVINO lower the precision themselves; the others are given a float16 graph.
     in_graph = resolved == "fp16" and provider.key in ("cuda", "directml")
     graph_bytes = source.build("fp16" if in_graph else "fp32")
+    tail_bytes = b""
+    if provider.key == "openvino" and resolved == "bf16":
+        graph_bytes, tail_bytes = _split(graph_bytes)
+    session: Any
     try:
         session = onnxruntime.InferenceSession(graph_bytes, options, providers=listed, enable_fallback=0)
     # onnxruntime's exceptions share no base class; a session that does not open is one typed error.
@@ -198,6 +204,8 @@ def open_on(provider: Provider, source: NetworkSource, terms: _Terms) -> Engine:
         raise ProviderError(_not_started(provider, " ".join([fault, *notes.splitlines()]))) from error
     session.disable_fallback()
     _verify(session, provider)
+    if tail_bytes:
+        session = SplitSession(session, _open_tail(tail_bytes, options.intra_op_num_threads))
     run_options = onnxruntime.RunOptions()
     # Only now that the provider is proven: what is left to say at each run are notes on speed.
     run_options.log_severity_level = 3
@@ -211,6 +219,25 @@ def open_on(provider: Provider, source: NetworkSource, terms: _Terms) -> Engine:
             graphs=provider.key == "cuda" and tuning.cuda_graphs,
         )
     return Engine(session, run_options, provider, resolved, bound)
+
+
+def _split(graph_bytes: bytes) -> tuple[bytes, bytes]:
+    """The graph of the convolutions and that of the rest; the whole graph and nothing where it has none."""
+    parts = split(onnx.load_model_from_string(graph_bytes))
+    if parts is None:
+        return graph_bytes, b""
+    body, tail = parts
+    return bytes(body.SerializeToString()), bytes(tail.SerializeToString())
+
+
+def _open_tail(graph_bytes: bytes, threads: int) -> Any:
+    """The float32 session of what follows a body in a lower precision, on the CPU."""
+    onnxruntime = require_onnxruntime()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    # Threads that wait in a loop would take the cores from the body, which has threads of its own.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(graph_bytes, options, providers=[PROVIDERS["cpu"].ort_name])
 
 
 def _verify(session: Any, provider: Provider) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
@@ -15,9 +14,10 @@ from facesr_cli.errors import WriteFailedError
 from facesr_cli.photo import heif, packets
 from facesr_cli.photo.bands import Banded, bands
 from facesr_cli.photo.formats import FileFormat
+from facesr_cli.photo.memory_file import saved
 from facesr_cli.photo.metadata import exif_for_output
 from facesr_cli.photo.photograph import Photo, Samples
-from facesr_cli.photo.png import png16
+from facesr_cli.photo.png import LEVEL, png16
 from facesr_cli.photo.profile import banded_from_srgb, colour_space, image_to_srgb
 from facesr_cli.photo.tiff import Extras, tiff
 from facesr_cli.photo.transparency import on_white
@@ -153,10 +153,7 @@ def _encode(photo: Photo, file_format: FileFormat, quality: int | None, software
         options["pnginfo"] = _png_texts(photo, xmp)
         if samples.dtype == np.uint16 and samples.shape[2] > 1:
             return png16(samples, options)
-    image = _pillow_image(samples)
-    buffer = io.BytesIO()
-    image.save(buffer, file_format.value, **options)
-    return buffer.getvalue()
+    return saved(_pillow_image(samples), file_format.value, **options)
 
 
 def _pillow_image(samples: Banded) -> Image.Image:
@@ -268,6 +265,8 @@ def _options(file_format: FileFormat, quality: int | None, *, lossless: bool) ->
         # exact: colour under transparent pixels is the user's, not ours to clear
         how: dict[str, Any] = {"lossless": True} if lossless and quality is None else {"quality": level}
         return how | {"exact": True}
+    if file_format is FileFormat.PNG:
+        return {"compress_level": LEVEL}
     return {}
 
 
