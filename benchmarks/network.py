@@ -5,12 +5,13 @@ from __future__ import annotations
 import onnx
 
 from facesr_cli.model.catalogue import resolve_model
+from facesr_cli.model.choosing import open_engine
 from facesr_cli.model.engine import Engine
 from facesr_cli.model.graph import attach_integer_io
 from facesr_cli.model.info import read_model
 from facesr_cli.model.onnxfile import read_interface
 from facesr_cli.model.precision import to_float16
-from facesr_cli.model.session import NetworkSource, open_engine
+from facesr_cli.model.session import NetworkSource
 
 
 def open_network(model: str, *, provider: str, device: int, precision: str) -> tuple[Engine, int]:

@@ -18,7 +18,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from facesr_cli.bench.bound import BoundSession
 from facesr_cli.bench.work import Work
-from facesr_cli.model.session import NetworkSource, open_engine
+from facesr_cli.model.choosing import open_engine
+from facesr_cli.model.session import NetworkSource
 
 _KERNEL = 3
 _OPSET = 17

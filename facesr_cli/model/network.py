@@ -16,6 +16,7 @@ from facesr_cli.errors import ModelError, ProviderError, UpscaleFailedError, Usa
 from facesr_cli.model import cuda_driver
 from facesr_cli.model.blend import blend
 from facesr_cli.model.budget import MEMORY_SHARE
+from facesr_cli.model.choosing import open_engine
 from facesr_cli.model.engine import Engine
 from facesr_cli.model.footprint import bytes_per_pixel
 from facesr_cli.model.graph import PixelType, attach_integer_io
@@ -23,7 +24,7 @@ from facesr_cli.model.info import Model
 from facesr_cli.model.onnxfile import read_interface, read_onnx
 from facesr_cli.model.precision import to_float16
 from facesr_cli.model.probe import MULTIPLES
-from facesr_cli.model.session import NetworkSource, Pixels, open_engine
+from facesr_cli.model.session import NetworkSource, Pixels
 from facesr_cli.model.shapes import PREFER_FEW
 from facesr_cli.model.tuning import Tuning
 
@@ -39,7 +40,7 @@ _SAMPLE_PX = 2 * max(MULTIPLES)
 
 
 class Network:
-    """A model opened on a provider; arguments and errors as in `session.open_engine`.
+    """A model opened on a provider; arguments and errors as in `choosing.open_engine`.
 
     Args:
         model: The file as read, or as `mix` has blended it.

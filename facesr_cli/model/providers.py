@@ -162,7 +162,7 @@ def choose_precision(provider: Provider, requested: str, device: str) -> str:
     """Resolve `auto`, and refuse what `provider` on `device` would ignore without a word.
 
     `auto` is the provider's first precision; on OpenVINO bf16 where the processor has matrix units for it,
-    which `session.open_engine` then keeps only if the picture stays the same.
+    which `choosing.open_engine` then keeps only if the picture stays the same.
 
     Raises:
         ProviderError: That provider or device does not compute in `requested`.

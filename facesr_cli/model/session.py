@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,11 @@ from facesr_cli.model.engine import Engine
 from facesr_cli.model.hardware import usable_cpus
 from facesr_cli.model.provider_options import building_notice, partner_options, provider_options
 from facesr_cli.model.providers import (
-    AUTO_ORDER,
     PROVIDERS,
     Provider,
     available,
     choose_precision,
     cuda_requirement,
-    device_text,
     installed_wheels,
     missing_library,
     openvino_device,
@@ -31,41 +29,14 @@ from facesr_cli.model.providers import (
     require_onnxruntime,
     wheel_conflict,
 )
-from facesr_cli.model.quality import LEAST_AGREEMENT_DB, agreement_db
 from facesr_cli.model.split import SplitSession, split
 from facesr_cli.model.tuning import Tuning
-
-_DEFAULT = Tuning()
-
-
-def _silent(_sentence: str) -> None:
-    """Tell nobody."""
-
 
 Pixels = NDArray[Any]
 """RGB pixels, uint8 or uint16, full range; the layout is stated where the name is used."""
 
 _RECORD_ASSIGNMENT = "session.record_ep_graph_assignment_info"
 _HEAVY = ("Conv", "ConvTranspose", "FusedConv", "NhwcFusedConv", "MatMul", "Gemm")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderChoice:
-    """Where a network runs, and why there."""
-
-    requested: str
-    """Word of the command line."""
-    key: str
-    """Key of `PROVIDERS` that it came to."""
-    actual: str
-    """onnxruntime's name, e.g. `CPUExecutionProvider`; it really is in the session."""
-    device: str
-    precision: str
-    """`fp32`, `fp16` or `bf16`."""
-    reason: str
-    """One line for people: what was chosen, and why."""
-    warning: str = ""
-    """What `auto` had to pass over although it is installed; empty where nothing was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +53,8 @@ class NetworkSource:
 
 
 @dataclass(frozen=True, slots=True)
-class _Terms:
-    """The arguments of `open_engine` that hold for whichever provider."""
+class Terms:
+    """The arguments of `choosing.open_engine` that hold for whichever provider."""
 
     device: int
     precision: str
@@ -92,70 +63,8 @@ class _Terms:
     tell: Callable[[str], object]
 
 
-def open_engine(
-    source: NetworkSource,
-    *,
-    requested: str,
-    device: int,
-    precision: str,
-    threads: int | None,
-    tuning: Tuning = _DEFAULT,
-    tell: Callable[[str], object] = _silent,
-) -> tuple[Engine, ProviderChoice]:
-    """Open `source` on the provider `requested`, or for `auto` on the first of `AUTO_ORDER` that starts.
-
-    Args:
-        source: The network.
-        requested: A key of `PROVIDERS`, or `auto`.
-        device: Which GPU, from 0; the CPU has no number.
-        precision: `auto`, `fp32`, `fp16` or `bf16`.
-        threads: Threads that work on one picture on a CPU; None: as many as this process may use.
-        tuning: How the device is driven.
-        tell: Takes a sentence for people, before something that takes minutes.
-
-    Raises:
-        ProviderError: What was asked for is not installed, does not start, or would run elsewhere.
-        ModelError: The CPU cannot load the network, which no other provider will mend.
-    """
-    terms = _Terms(device, precision, threads, tuning, tell)
-    if requested != "auto":
-        provider = PROVIDERS.get(requested)
-        if provider is None:
-            raise ProviderError(f"There is no provider {requested!r}; choose auto, {', '.join(PROVIDERS)}.")
-        engine, note = _open_keeping_quality(provider, source, terms)
-        return engine, _choice(engine, requested, device, "as asked for" + note)
-
-    offered = available()
-    faults: list[str] = []
-    for key in (key for key in AUTO_ORDER if key in offered):
-        try:
-            engine, note = _open_keeping_quality(PROVIDERS[key], source, terms)
-        except ProviderError as error:
-            faults.append(str(error))
-            continue
-        choice = _choice(engine, requested, device, _why(key, faults) + note)
-        return engine, replace(choice, warning=" ".join(faults))
-    raise ProviderError(" ".join(faults) or "This onnxruntime offers no provider that facesr-cli knows.")
-
-
-def _open_keeping_quality(provider: Provider, source: NetworkSource, terms: _Terms) -> tuple[Engine, str]:
-    """Open `source`; where `auto` means bf16, only if its picture is that of fp32, and say which it was."""
-    engine = open_on(provider, source, terms)
-    if terms.precision != "auto" or engine.precision != "bf16":
-        return engine, ""
-    reference = open_on(PROVIDERS["cpu"], source, replace(terms, precision="fp32"))
-    agreement = agreement_db(engine, reference, source.sample)
-    if agreement >= LEAST_AGREEMENT_DB:
-        return engine, f"; bf16, as this processor has AMX and the picture is fp32's ({agreement:.0f} dB)"
-    engine = open_on(provider, source, replace(terms, precision="fp32"))
-    return engine, (
-        f"; fp32, as bf16 would change the picture ({agreement:.0f} dB from fp32's, "
-        f"{LEAST_AGREEMENT_DB:.0f} are asked for)"
-    )
-
-
-def open_on(provider: Provider, source: NetworkSource, terms: _Terms) -> Engine:
-    """Open `source` on exactly `provider`; errors as in `open_engine`."""
+def open_on(provider: Provider, source: NetworkSource, terms: Terms) -> Engine:
+    """Open `source` on exactly `provider`; errors as in `choosing.open_engine`."""
     device, precision, tuning = terms.device, terms.precision, terms.tuning
     onnxruntime = require_onnxruntime()
     if provider.key not in available():
@@ -263,31 +172,6 @@ def _verify(session: Any, provider: Provider) -> None:
         raise ProviderError(
             _not_started(provider, f"{elsewhere} of {total} convolutions and products would run on the CPU")
         )
-
-
-def _choice(engine: Engine, requested: str, device: int, why: str) -> ProviderChoice:
-    provider = engine.provider
-    text = device_text(provider, device)
-    return ProviderChoice(
-        requested=requested,
-        key=provider.key,
-        actual=provider.ort_name,
-        device=text,
-        precision=engine.precision,
-        reason=f"{provider.title} on {text}, {engine.precision}: {why}"
-        if provider.key != "cpu"
-        else f"CPU ({text}), {engine.precision}: {why}",
-    )
-
-
-def _why(key: str, faults: list[str]) -> str:
-    if faults:
-        return "first provider that starts. " + " ".join(faults)
-    wheels = ", ".join(f"{name} {version}" for name, version in installed_wheels().items()) or "onnxruntime"
-    if key != "cpu":
-        return f"best provider of {wheels}"
-    conflict = wheel_conflict()
-    return f"{wheels} offers no GPU provider" + (f". {conflict}" if conflict else "")
 
 
 def _not_offered(provider: Provider) -> str:

@@ -16,10 +16,11 @@ from PIL import Image
 from facesr_cli.errors import TilingWarning, UpscaleFailedError, UsageError
 from facesr_cli.model.budget import budget_for
 from facesr_cli.model.catalogue import DEFAULT_MODEL, resolve_model
+from facesr_cli.model.choosing import ProviderChoice
 from facesr_cli.model.images import check_pixels, upscale_any, upscale_image
 from facesr_cli.model.info import ModelInfo, read_model
 from facesr_cli.model.network import Network, mix
-from facesr_cli.model.session import Pixels, ProviderChoice
+from facesr_cli.model.session import Pixels
 from facesr_cli.model.shapes import PREFER_FEW, Cuts, ShapeBook
 from facesr_cli.model.tiling import Padding, TileRule, cut, upscale_tiled
 from facesr_cli.model.tuning import Tuning

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from facesr_cli.model import session
+from facesr_cli.model import choosing
 from facesr_cli.model.upscaler import Upscaler
 
 
@@ -21,4 +21,4 @@ def upscaler(tiny_model: Path) -> Iterator[Upscaler]:
 @pytest.fixture
 def only_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whichever onnxruntime is installed, `auto` is the CPU."""
-    monkeypatch.setattr(session, "AUTO_ORDER", ("cpu",))
+    monkeypatch.setattr(choosing, "AUTO_ORDER", ("cpu",))

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from facesr_cli.errors import UpscaleFailedError
-from facesr_cli.model import providers, session
+from facesr_cli.model import choosing, providers
+from facesr_cli.model.choosing import open_engine
 from facesr_cli.model.engine import Engine
 from facesr_cli.model.providers import PROVIDERS
 from facesr_cli.model.quality import agreement_db, sample_picture
-from facesr_cli.model.session import NetworkSource, open_engine
+from facesr_cli.model.session import NetworkSource
 
 
 class Off:
@@ -58,8 +59,8 @@ def test_auto_keeps_bf16_only_with_the_picture(monkeypatch, levels, precision):
         return engine(levels if resolved == "bf16" else 0, resolved)
 
     monkeypatch.setattr(providers, "cpu_flags", lambda: frozenset({"amx_bf16"}))
-    monkeypatch.setattr(session, "open_on", open_on)
-    monkeypatch.setattr(session, "device_text", lambda _provider, _device: "test CPU")
+    monkeypatch.setattr(choosing, "open_on", open_on)
+    monkeypatch.setattr(choosing, "device_text", lambda _provider, _device: "test CPU")
     source = NetworkSource(build=lambda _precision: b"", name="n", digest="")
     opened, choice = open_engine(source, requested="openvino", device=0, precision="auto", threads=1)
     assert opened.precision == choice.precision == precision

@@ -13,8 +13,9 @@ import pytest
 
 from facesr_cli.errors import CapabilityError, MissingExtraError, ModelError, ProviderError
 from facesr_cli.model import hardware, provider_options, providers, session
+from facesr_cli.model.choosing import open_engine
 from facesr_cli.model.providers import PROVIDERS
-from facesr_cli.model.session import NetworkSource, open_engine
+from facesr_cli.model.session import NetworkSource
 from facesr_cli.model.tuning import Tuning
 from facesr_cli.model.upscaler import Upscaler
 

@@ -137,3 +137,40 @@ def test_options_that_a_recipe_does_not_use_leave_its_digest():
     assert recipe_from_dict(values).digest == digest
     values["data"]["max_side_px"] = 512
     assert recipe_from_dict(values).digest != digest
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        (
+            "msg-capsgan",
+            {"discriminator": {"capsules": "two_class"}},
+            "reads logits, and this discriminator gives",
+        ),
+        (
+            "msg-capsgan",
+            {"adversarial": {"kind": "margin"}},
+            "reads lengths, and this discriminator gives logits",
+        ),
+        ("srgan", {"discriminator": {"crop_px": 64}}, "made for crops of 64 px and will be given 128"),
+        (
+            "srgan",
+            {"data": {"stages": [{"start": 0.5, "hr_crop_px": 192, "batch_size": 4}]}},
+            "made for crops of 128 px and will be given 192",
+        ),
+        ("ragan-face", {"data": {"batch_size": 1}}, "batches of 2"),
+    ],
+)
+def test_a_game_that_cannot_be_played_is_refused_at_once(name, changes, message):
+    values = load_recipe(name).to_dict()
+    for section, entries in changes.items():
+        values[section] |= entries
+    with pytest.raises(ValueError, match=message):
+        recipe_from_dict(values)
+
+
+def test_a_pooling_discriminator_takes_crops_of_any_size():
+    values = load_recipe("srgan").to_dict()
+    values["discriminator"] |= {"pooling": "average"}
+    values["data"] |= {"stages": [{"start": 0.5, "hr_crop_px": 192, "batch_size": 4}]}
+    assert recipe_from_dict(values).data.largest_crop_px == 192

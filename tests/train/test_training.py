@@ -68,6 +68,16 @@ def test_resume_continues_exactly(recipe, faces, tmp_path, monkeypatch):
         assert torch.equal(whole.average[name], resumed.average[name]), name
 
 
+def test_a_run_without_usable_photographs_leaves_no_folder(recipe, tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    for name in "ab":
+        Image.new("RGB", (8, 8)).save(small / f"{name}.png")
+    with pytest.raises(TrainingError):
+        run_training(recipe, TrainSettings(data=small, out=tmp_path / "run", device="cpu"))
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_used_folder_is_not_overwritten(recipe, make_recipe, faces, tmp_path):
     run_training(recipe, settings(faces, tmp_path))
     with pytest.raises(UsageError, match="--resume"):

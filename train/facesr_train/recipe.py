@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 from facesr_cli.errors import UsageError
 from facesr_train.data_section import CropStage, DataSection, RandomSplit
 from facesr_train.discriminators import DISCRIMINATORS
+from facesr_train.game_check import check_game
 from facesr_train.generators import GENERATORS
 from facesr_train.generators.outputs import output_names
 from facesr_train.losses import LOSSES
-from facesr_train.losses.adversarial import GAMES
 from facesr_train.presets import with_preset
 from facesr_train.sections import AdversarialSection, LossTerm, OptimiserSection, RunSection
 
@@ -52,12 +52,7 @@ class Recipe:
         if (self.adversarial is None) != (self.discriminator is None):
             raise ValueError("[discriminator] and [adversarial] belong together: give both or neither")
         if self.adversarial is not None:
-            smallest = GAMES[self.adversarial.kind].smallest_batch
-            batches = [self.data.batch_size, *(stage.batch_size for stage in self.data.stages)]
-            if min(batches) < smallest:
-                raise ValueError(
-                    f"adversarial.kind {self.adversarial.kind!r} needs batches of {smallest} or more"
-                )
+            check_game(self.adversarial, self.discriminator, self.data)
         names = output_names(GENERATORS[self.generator_kind][1])
         judged = () if self.adversarial is None else self.adversarial.judges
         for name in (*(term.on for term in self.losses), *judged):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -92,20 +93,21 @@ def run_training(recipe: Recipe, settings: TrainSettings) -> Checkpoint | None:
         list_test_photographs(split, settings.data, settings.out)
     data = recipe.data
     window_px = data.largest_crop_px + (0 if data.frames else 2 * CONTEXT_PX)
-    photographs = load_photographs(
-        split.train,
-        max_side_px=data.max_side_px,
-        min_side_px=window_px,
-        spill=settings.out / f"photographs-{fabric.global_rank}{SPILL_SUFFIX}",
-        on_skip=say,
-    )
-    held_out = load_photographs(
-        _spread(split.val, recipe.run.validation_photographs),
-        max_side_px=data.max_side_px,
-        min_side_px=32,
-        spill=settings.out / f"held-out-{fabric.global_rank}{SPILL_SUFFIX}",
-        on_skip=say,
-    )
+    with _removed_if_empty(settings.out):
+        photographs = load_photographs(
+            split.train,
+            max_side_px=data.max_side_px,
+            min_side_px=window_px,
+            spill=settings.out / f"photographs-{fabric.global_rank}{SPILL_SUFFIX}",
+            on_skip=say,
+        )
+        held_out = load_photographs(
+            _spread(split.val, recipe.run.validation_photographs),
+            max_side_px=data.max_side_px,
+            min_side_px=32,
+            spill=settings.out / f"held-out-{fabric.global_rank}{SPILL_SUFFIX}",
+            on_skip=say,
+        )
     torch.backends.cudnn.benchmark = fabric.device.type == "cuda"  # a run has few shapes, and many steps
     say(
         f"{recipe.name} {recipe.digest}: {len(photographs)} photographs to train on, "
@@ -235,6 +237,17 @@ def _compiling(fabric: Fabric, recipe: Recipe, run: Run) -> Checkpoint:
             f"--compile: torch {torch.__version__} cannot compile this network here ({first}); "
             "train without --compile"
         ) from error
+
+
+@contextlib.contextmanager
+def _removed_if_empty(folder: Path) -> Iterator[None]:
+    """Where the body raises, leave no empty folder behind."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):  # not empty
+            folder.rmdir()
+        raise
 
 
 def _spread(paths: tuple[Path, ...], count: int) -> tuple[Path, ...]:
