@@ -47,7 +47,7 @@ CHAINS = {"transfergan": ("bicubic",)}
 """Recipe -> the domains before the last, each with an equal part of the steps."""
 BESIDE = ("bilinear", "bicubic", "face-x2")
 RATE_ROUNDS = 3
-RATE_ROUND_S = 20.0
+RATE_ROUND_S = 12.0
 """Rounds in which rates are measured, and about the seconds of each recipe in a round."""
 WHOLE_RUN = 10**9
 """More steps than any run has: validation only at the end."""

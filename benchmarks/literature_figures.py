@@ -10,6 +10,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,10 @@ from facesr_cli.bench.degradations import REPEATABLE
 from facesr_cli.bench.ground_truth import Preparation, low_resolution, read_ground_truth, read_pixels
 from facesr_cli.bench.measures import measure
 from facesr_cli.bench.metrics import psnr_db
-from facesr_cli.bench.pairs import samples_of
+from facesr_cli.bench.pairs import Sample, samples_of
 from facesr_cli.bench.similarity import ssim
 from facesr_cli.errors import MissingExtraError
+from facesr_cli.model.hardware import usable_cpus
 from facesr_cli.model.network import MAX_DRIFT_LEVELS
 from facesr_train.losses.identity import IdentityConfig, IdentityLoss
 
@@ -73,25 +75,26 @@ def measured(network: str | Path, folder: Path, degradation: str, *, limit: int 
     """
     once = opened(network)
     faces = identity_distance()
-    rows: list[dict[str, float | None]] = []
-    refused = 0
-    samples = samples_of(folder)[:limit]
-    for sample in samples:
+
+    def measure_one(sample: Sample) -> tuple[dict[str, float | None], bool]:
         truth = read_ground_truth(sample, Preparation())
         low = low_resolution(sample, truth, degradation, scale=2)
         result = once(low)
-        refused += abs(float(result.mean()) - float(low.mean())) > MAX_DRIFT_LEVELS
         others = measure(result, truth, low, degradation=degradation)
-        rows.append(
-            {
-                "psnr_db": psnr_db(result, truth),
-                "ssim": ssim(result, truth),
-                "niqe": others.niqe,
-                "high_frequency_energy": others.high_frequency_energy,
-                "identity_distance": None if faces is None else faces(result, truth),
-                "block_colour_difference": others.block_colour_difference,
-            }
-        )
+        row = {
+            "psnr_db": psnr_db(result, truth),
+            "ssim": ssim(result, truth),
+            "niqe": others.niqe,
+            "high_frequency_energy": others.high_frequency_energy,
+            "identity_distance": None if faces is None else faces(result, truth),
+            "block_colour_difference": others.block_colour_difference,
+        }
+        return row, abs(float(result.mean()) - float(low.mean())) > MAX_DRIFT_LEVELS
+
+    samples = samples_of(folder)[:limit]
+    with ThreadPoolExecutor(usable_cpus()) as pool:
+        found = list(pool.map(measure_one, samples))
+    rows, refused = [row for row, _ in found], sum(drifted for _, drifted in found)
     means = {name: _mean([row[name] for row in rows]) for name in rows[0]}
     return means | {"images": len(samples), "refused": refused}
 

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from facesr_cli.batch.fleet import Fleet
 from facesr_cli.batch.inference import PhotoUpscaler
 from facesr_cli.batch.run import run_batch, workers_of
 from facesr_cli.batch.settings import Settings
 from facesr_cli.errors import UpscaleFailedError
 from facesr_cli.model.hardware import usable_cpus
+from facesr_cli.model.tuning import Tuning
 from facesr_cli.photo.decode import decode
 from facesr_cli.photo.encode import encode
 from facesr_cli.photo.formats import FileFormat
@@ -55,7 +57,12 @@ class EndToEnd:
 
 
 def measure_end_to_end(
-    upscaler: Any, files: Sequence[Path], folder: Path, *, forward_per_s: float
+    upscaler: Any,
+    files: Sequence[Path],
+    folder: Path,
+    *,
+    forward_per_s: float,
+    open_another: Callable[[], Any] | None = None,
 ) -> EndToEnd:
     """Run the pipeline of `upscale` over copies of `files`, then decoding and encoding alone.
 
@@ -64,9 +71,12 @@ def measure_end_to_end(
         files: JPEG files of one size, at least one.
         folder: An empty folder for inputs and outputs.
         forward_per_s: Photographs per second of the network alone.
+        open_another: Opens the same network once more, for providers on which `upscale` has several sessions
+            for a device; None: one session, whatever the provider.
 
     Raises:
         UpscaleFailedError: A photograph failed.
+        CapabilityError: The network could not be opened once more.
         KeyboardInterrupt: Ctrl-C came in between.
     """
     number = min(MOST, max(FEWEST, round(TARGET_S * forward_per_s)))
@@ -77,6 +87,11 @@ def measure_end_to_end(
         (inputs / f"{index:05d}.jpg").write_bytes(data[index % len(data)])
     settings = Settings(inputs=(inputs,), out=folder / "out")
     open_already = cast(PhotoUpscaler, _KeptOpen(upscaler))
+    if open_another is not None:
+        more = Tuning().sessions_on(upscaler.provider.key) - 1
+        if more:
+            # The run closes those that were opened for it.
+            open_already = Fleet((open_already, *(open_another() for _ in range(more))))
     begun_s, begun_cpu_s = time.perf_counter(), time.process_time()
     report = run_batch(settings, upscaler_factory=lambda _: open_already)
     cores_busy = (time.process_time() - begun_cpu_s) / (time.perf_counter() - begun_s) / usable_cpus()

@@ -58,7 +58,8 @@ def run_bench(settings: BenchSettings, *, open_upscaler: OpenUpscaler, progress:
 
     Args:
         settings: What to measure.
-        open_upscaler: Opens one model; called once per model before anything is measured.
+        open_upscaler: Opens one model; called once per model before anything is measured, and again for
+            pipelines that have several sessions.
         progress: Called before each photograph, each throughput measurement and each set of pictures.
 
     Raises:
@@ -85,7 +86,9 @@ def run_bench(settings: BenchSettings, *, open_upscaler: OpenUpscaler, progress:
         )
         inputs = SampleInputs(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="facesr-bench-"))))
         scores, failures = _measure_quality(plan, inputs)
-        throughput = _measure_throughput(plan, inputs, failures, Speedometer(device=settings.device))
+        throughput = _measure_throughput(
+            plan, inputs, failures, Speedometer(device=settings.device, open_upscaler=open_upscaler)
+        )
         pictures = _draw_pictures(plan, scores, failures)
         steps.finish()
     measured = dict.fromkeys(image.file for image in scores)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from facesr_cli.bench.contestants import Contestant
 from facesr_cli.bench.end_to_end import measure_end_to_end
@@ -25,10 +27,12 @@ class Speedometer:
 
     Args:
         device: Which GPU the models were opened on, from 0.
+        open_upscaler: Opens a model, by name or path, as the contestants were; None: one session each.
     """
 
-    def __init__(self, *, device: int = 0) -> None:
+    def __init__(self, *, device: int = 0, open_upscaler: Callable[[str], Any] | None = None) -> None:
         self._device = device
+        self._open = open_upscaler
         self._limits: dict[tuple[str, str], Limit] = {}
 
     def measure(self, contestant: Contestant, files: Sequence[Path]) -> Throughput:
@@ -44,7 +48,11 @@ class Speedometer:
             if contestant.upscaler is not None:
                 with tempfile.TemporaryDirectory(prefix="facesr-bench-") as folder:
                     end_to_end = measure_end_to_end(
-                        contestant.upscaler, files, Path(folder), forward_per_s=figures.forward_per_s
+                        contestant.upscaler,
+                        files,
+                        Path(folder),
+                        forward_per_s=figures.forward_per_s,
+                        open_another=self._open and partial(self._open, contestant.requested),
                     )
                 figures = dataclasses.replace(figures, end_to_end=end_to_end)
         return dataclasses.replace(

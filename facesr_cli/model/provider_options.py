@@ -58,7 +58,9 @@ def engine_folder(device: int, precision: str, cache_key: str) -> Path:
     gpu = cuda_driver.describe(device)
     capability = "{}.{}".format(*gpu.capability) if gpu else "unknown"
     parts = [
-        gpu.name if gpu else f"gpu-{device}",
+        gpu.name if gpu else "gpu",
+        # Equal GPUs of one machine build at the same time, each into a folder of its own.
+        *([f"number-{device}"] if device else []),
         f"sm-{capability}",
         f"driver-{gpu.driver if gpu else 'unknown'}",
         *(f"{name}-{version}" for name, version in installed_wheels().items()),

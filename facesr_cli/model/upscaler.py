@@ -38,10 +38,10 @@ class Upscaler:
         precision: `fp32`, `fp16`, `bf16` or `auto`: fp16 on CUDA and TensorRT, bf16 on OpenVINO where the
             processor has AMX and a trial shows the same picture, else fp32.
         batch_size: Pictures or tiles of equal size that run together; None: 1 on a CPU, up to 8 on a GPU.
-        tile_px: Largest side of the input that is processed at once; None: pictures of up to 1 Mpx (CPU) or
-            4 Mpx (GPU) are processed whole, others in tiles of 512 or 1024; less where little memory of an
-            NVIDIA GPU is free. After the device ran out of memory, batch and then tile are halved, and stay
-            so. Networks of a fixed input size keep theirs.
+        tile_px: Largest side of the input that is processed at once; None: pictures of up to 1.2 Mpx (CPU) or
+            4.5 Mpx (GPU) are processed whole, others in tiles of up to 1088 or 2112; less where an NVIDIA GPU
+            has little memory free. After the device ran out of memory, batch and then tile are halved, and
+            stay so. Networks of a fixed input size keep theirs.
         realism: 0 to 1 between a model and its partner; None: the model as it is. For models with a partner.
         threads: Threads that compute one picture on a CPU; None: one for each CPU this process may use.
         tuning: How the device is driven; changes the speed, not the picture.

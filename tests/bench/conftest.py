@@ -33,6 +33,7 @@ class NearestUpscaler:
         self.approximated: tuple[int, ...] = ()
         self.provider = SimpleNamespace(
             requested="auto",
+            key="cpu",
             actual="CPUExecutionProvider",
             device="test device",
             precision="fp32",

@@ -18,6 +18,7 @@ from facesr_cli.bench.speed_table import SPEED_HEADINGS, limit_sentence, speed_c
 from facesr_cli.bench.throughput import SampleInputs
 from facesr_cli.bench.work import Work
 from facesr_cli.errors import UpscaleFailedError
+from facesr_cli.model.tuning import Tuning
 
 
 @pytest.fixture
@@ -54,6 +55,22 @@ def test_pipeline_beside_its_stages(files, tmp_path, upscaler):
     assert set(run.alone_per_s) == {"decode", "inference", "encode"}
     assert run.alone_per_s["inference"] == 1e9
     assert run.share_of_busiest == run.images_per_s / min(run.alone_per_s.values())
+
+
+def test_a_pipeline_has_the_sessions_that_upscale_would_have(files, tmp_path, upscaler_class, monkeypatch):
+    monkeypatch.setattr(Tuning, "sessions_on", lambda _tuning, key: {"cuda": 3}.get(key, 1))
+    for key, more in (("cuda", 2), ("cpu", 0)):
+        first, others = upscaler_class(), []
+        first.provider.key = key
+
+        def another(others=others):
+            others.append(upscaler_class())
+            return others[-1]
+
+        folder = tmp_path / key
+        run = measure_end_to_end(first, files, folder, forward_per_s=1.0, open_another=another)
+        assert run.images == len(list((folder / "out").glob("*.jpg")))
+        assert len(others) == more and all(each.closed for each in others) and not first.closed
 
 
 def test_a_pipeline_that_fails_is_a_typed_error(files, tmp_path, upscaler_class, face):
