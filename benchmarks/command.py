@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -11,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from facesr_cli.errors import UpscaleFailedError
 
@@ -52,31 +53,62 @@ def run(command: Sequence[str], *, environment: Mapping[str, str] | None = None)
         UpscaleFailedError: It ended with another code than 0; the message has the end of what it said.
     """
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as said:
-        begun_s = time.perf_counter()
-        process = subprocess.Popen(
-            command, cwd=ROOT, stdout=out, stderr=said, env={**os.environ, **(environment or {})}
-        )
         peak_bytes = None
-        try:
-            if hasattr(os, "wait4"):
-                _, status, usage = os.wait4(process.pid, 0)
-                process.returncode = os.waitstatus_to_exitcode(status)
-                peak_bytes = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-            else:
-                process.wait()
-        except BaseException:
-            process.kill()
-            raise
-        elapsed_s = time.perf_counter() - begun_s
+        variables = {**os.environ, **(environment or {})}
+        if hasattr(os, "wait4"):
+            code, elapsed_s, peak_bytes = _launched(command, variables, out, said)
+        else:
+            begun_s = time.perf_counter()
+            code = subprocess.run(command, cwd=ROOT, stdout=out, stderr=said, env=variables).returncode
+            elapsed_s = time.perf_counter() - begun_s
         out.seek(0)
         said.seek(0)
         stdout, stderr = out.read(), said.read()
-    if process.returncode:
+    if code:
         raise UpscaleFailedError(
             "inference-failed",
-            f"{' '.join(command[1:5])} ... ended with {process.returncode}: {stderr.strip()[-500:]}",
+            f"{' '.join(command[1:5])} ... ended with {code}: {stderr.strip()[-500:]}",
         )
     return Finished(elapsed_s=elapsed_s, peak_bytes=peak_bytes, stdout=stdout, stderr=stderr)
+
+
+_LAUNCHER = """
+import os, sys, time
+begun_s = time.perf_counter()
+process = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(process, 0)
+elapsed_s = time.perf_counter() - begun_s
+with open(int(sys.argv[1]), "w") as file:
+    file.write(f"{os.waitstatus_to_exitcode(status)} {elapsed_s} {usage.ru_maxrss}")
+"""
+"""Starts a command and measures it. The kernel's figure of a process begins with the memory of the one that
+started it, so that one has to be small."""
+
+
+def _launched(
+    command: Sequence[str], environment: Mapping[str, str], out: IO[str], said: IO[str]
+) -> tuple[int, float, int]:
+    """Exit code, seconds, and peak bytes of a command, on systems with wait4(2)."""
+    with tempfile.TemporaryFile("w+") as measured:
+        number = measured.fileno()
+        launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(number), *command]
+        with subprocess.Popen(
+            launcher,
+            cwd=ROOT,
+            stdout=out,
+            stderr=said,
+            env=environment,
+            pass_fds=(number,),
+            start_new_session=True,
+        ) as process:
+            try:
+                process.wait()
+            except BaseException:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+        measured.seek(0)
+        code, elapsed_s, peak = measured.read().split()
+    return int(code), float(elapsed_s), int(peak) * (1 if sys.platform == "darwin" else 1024)
 
 
 _STAGES = {"decode": "decode_s", "inference": "infer_s", "encode": "encode_s"}

@@ -3,11 +3,12 @@
     python -m benchmarks.cpu [--part NAME]... [--model NAME|FILE]... [--full] [-o RESULT.json]
 
 Parts: `arithmetic` (rate of the networks over that of one large 3x3 convolution; OpenVINO where installed),
-`pipeline` (the rate of `upscale` beside that of its busiest stage alone), `startup` (seconds of `--help`
-and of the first photograph), `choices` (PNG level, JPEG chroma, threads or processes, workers) and `growth`
-(seconds per megapixel by size and by number of files). The defaults are for a quick look; --full has 256 to
-8,192 px and 1 to 2,000 files, and takes hours on a small machine. Nothing else may run meanwhile. Exit
-codes: 0 measured; 1 a run of facesr-cli failed; 2 wrong usage; 3 no provider.
+`pipeline` (the rate of `upscale` beside that of its busiest stage alone), `overhead` (that rate with a
+network that takes no time), `startup` (seconds of `--help` and of the first photograph), `choices` (PNG
+level, JPEG chroma, threads or processes, workers) and `growth` (seconds per megapixel by size and by number
+of files). The defaults are for a quick look; --full has 256 to 8,192 px and 1 to 2,000 files, and takes half
+an hour on two cores. Nothing else may run meanwhile. Exit codes: 0 measured; 1 a run of facesr-cli failed; 2
+wrong usage; 3 no provider.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.cpu import arithmetic, choices, growth, pipeline, startup
+from benchmarks.cpu import arithmetic, choices, growth, overhead, pipeline, startup
 from benchmarks.cpu.options import Figures, Options, Say
 from benchmarks.resultfile import check_output, document, write
 from facesr_cli.errors import FacesrError
@@ -28,6 +29,7 @@ from facesr_cli.model.catalogue import bundled_names, resolve_model
 PARTS: dict[str, tuple[Callable[[Options, Say], Figures], Callable[[Figures], list[str]]]] = {
     "arithmetic": (arithmetic.measure, arithmetic.lines),
     "pipeline": (pipeline.measure, pipeline.lines),
+    "overhead": (overhead.measure, overhead.lines),
     "startup": (startup.measure, startup.lines),
     "choices": (choices.measure, choices.lines),
     "growth": (growth.measure, growth.lines),
@@ -75,7 +77,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--repeats", type=int, default=7, help="timed runs of each figure")
     parser.add_argument("--size", type=int, default=512, metavar="PX", help="side of the photographs")
-    parser.add_argument("--images", type=int, default=16, metavar="N", help="photographs for `choices`")
+    parser.add_argument(
+        "--images",
+        type=int,
+        default=16,
+        metavar="N",
+        help="photographs for `choices`; 25 times as many for `overhead`",
+    )
     parser.add_argument("--full", action="store_true", help="all sizes and numbers of files for `growth`")
     parser.add_argument("--sizes", type=_numbers, metavar="PX,PX", help="sides for `growth`")
     parser.add_argument("--files", type=_numbers, metavar="N,N", help="numbers of files for `growth`")

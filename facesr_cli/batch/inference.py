@@ -24,7 +24,7 @@ class ModelFacts(Protocol):
 
 
 class ProviderFacts(Protocol):
-    """What the batch room reads of `facesr_cli.model.session.ProviderChoice`."""
+    """What the batch room reads of `facesr_cli.model.choosing.ProviderChoice`."""
 
     @property
     def requested(self) -> str: ...

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 
 import numpy as np
 import pytest
@@ -133,6 +135,22 @@ def test_reports_of_upscale_are_read():
     assert busiest_stage(report) == "encode" and run_seconds(report) == 9
     named = {"elapsed_s": 9.0, "stages": stages | {"busiest": "inference", "elapsed_s": 8.0}}
     assert busiest_stage(named) == "inference" and run_seconds(named) == 8
+
+
+def test_overhead_by_size_and_workers(measured):
+    figures, said = measured("overhead", "--images", "1")
+    rows = figures["rows"]
+    assert {row["size_px"] for row in rows} == {64} and rows[0]["workers"] == 1
+    assert all(row["images"] == 25 and row["images_per_s"] > 0 and row["cpu_s"] > 0 for row in rows)
+    assert "ms of processor time each" in said
+
+
+@pytest.mark.skipif(not hasattr(os, "wait4"), reason="the system does not tell")
+def test_the_peak_of_a_command_is_its_own():
+    ballast = np.ones(300 << 20, np.uint8)
+    done = run([sys.executable, "-c", "print('well')"])
+    assert done.stdout == "well\n" and 0 < done.elapsed_s < 60
+    assert 1 << 20 < done.peak_bytes < ballast.nbytes // 2
 
 
 def test_a_command_that_fails_is_a_typed_error():
