@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -75,7 +76,7 @@ def run(command: Sequence[str], *, environment: Mapping[str, str] | None = None)
 _LAUNCHER = """
 import os, sys, time
 begun_s = time.perf_counter()
-process = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ)
+process = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
 _, status, usage = os.wait4(process, 0)
 elapsed_s = time.perf_counter() - begun_s
 with open(int(sys.argv[1]), "w") as file:
@@ -104,10 +105,14 @@ def _launched(
             try:
                 process.wait()
             except BaseException:
-                os.killpg(process.pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
                 raise
         measured.seek(0)
-        code, elapsed_s, peak = measured.read().split()
+        figures = measured.read().split()
+    if not figures:  # it could not be started; what the launcher said is in `said`
+        return process.returncode or 1, 0.0, 0
+    code, elapsed_s, peak = figures
     return int(code), float(elapsed_s), int(peak) * (1 if sys.platform == "darwin" else 1024)
 
 

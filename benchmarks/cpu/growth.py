@@ -24,7 +24,7 @@ MOST_SPREAD = 0.15
 _MOST_FILES = 64
 _TINY_PX = 32
 _LONG_S = 20.0
-"""Runs are repeated until they have taken so long together; the median counts."""
+"""Runs are repeated until they have taken so long together, at most `--repeats` times; the median counts."""
 
 
 def measure(options: Options, say: Say) -> Figures:

@@ -20,7 +20,7 @@ class Options:
     size_px: int
     """Side of the photographs of every part but `growth`."""
     images: int
-    """Photographs of each folder of `choices`."""
+    """Photographs of each folder of `choices`; `overhead` has 25 times as many."""
     sizes: tuple[int, ...]
     """Sides in pixels for `growth`."""
     files: tuple[int, ...]

@@ -1,7 +1,7 @@
 """The pipeline around a network that takes no time: what decoding, encoding, journal and files cost together.
 
-Photographs of `_TINY_PX` have next to no pixels, so that what is left is Python and the system, most of which
-threads cannot share; at the size of `--size` decoding and encoding come on top.
+Photographs of `_TINY_PX` have next to no pixels, so that what is left is Python and the system; at the size
+of `--size` decoding and encoding come on top.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from benchmarks.cpu.options import Figures, Options, Say
 from benchmarks.photographs import photograph, write_jpegs
 from facesr_cli.batch.run import run_batch
 from facesr_cli.batch.settings import Settings
+from facesr_cli.errors import UpscaleFailedError
 from facesr_cli.model.upscaler import Upscaler
 
 _TINY_PX = 64
@@ -66,7 +67,8 @@ class _Instant:
 
 
 def _row(upscaler: Upscaler, size_px: int, workers: int, images: int) -> dict[str, Any]:
-    instant: Any = _Instant(upscaler, photograph(2 * size_px, 2 * size_px))
+    large_px = upscaler.scale * size_px
+    instant: Any = _Instant(upscaler, photograph(large_px, large_px))
     with tempfile.TemporaryDirectory(prefix="facesr-overhead-") as folder:
         inputs = Path(folder) / "in"
         write_jpegs(inputs, images, size_px)
@@ -74,7 +76,13 @@ def _row(upscaler: Upscaler, size_px: int, workers: int, images: int) -> dict[st
         begun_s, begun_cpu_s = time.perf_counter(), time.process_time()
         report = run_batch(settings, upscaler_factory=lambda _: instant)
         elapsed_s, cpu_s = time.perf_counter() - begun_s, time.process_time() - begun_cpu_s
-    assert report.count("done") == images
+    if report.signal is not None:
+        raise KeyboardInterrupt
+    if report.error is not None:
+        raise report.error
+    if report.count("done") != images:
+        failure = next(iter(report.failures()), "a photograph was left out")
+        raise UpscaleFailedError("inference-failed", f"the pipeline did not finish: {failure}")
     return {
         "size_px": size_px,
         "workers": workers,

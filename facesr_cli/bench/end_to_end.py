@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import signal
 import time
@@ -15,7 +16,7 @@ from facesr_cli.batch.fleet import Fleet
 from facesr_cli.batch.inference import PhotoUpscaler
 from facesr_cli.batch.run import run_batch, workers_of
 from facesr_cli.batch.settings import Settings
-from facesr_cli.errors import UpscaleFailedError
+from facesr_cli.errors import CapabilityError, UpscaleFailedError
 from facesr_cli.model.hardware import usable_cpus
 from facesr_cli.model.tuning import Tuning
 from facesr_cli.photo.decode import decode
@@ -40,6 +41,8 @@ class EndToEnd:
     """Of the whole run: planning, journal and writing included, opening the network not."""
     workers: int
     """Threads that decode, and as many that encode."""
+    sessions: int
+    """Of the network, which work at the same time."""
     cores_busy: float
     """Processor time of this process over elapsed time and usable CPUs: near 1, the CPU is the limit."""
     alone_per_s: dict[str, float]
@@ -70,13 +73,13 @@ def measure_end_to_end(
         upscaler: An open and warm `Upscaler`; it stays open.
         files: JPEG files of one size, at least one.
         folder: An empty folder for inputs and outputs.
-        forward_per_s: Photographs per second of the network alone.
+        forward_per_s: Photographs per second of the network alone, in one session.
         open_another: Opens the same network once more, for providers on which `upscale` has several sessions
-            for a device; None: one session, whatever the provider.
+            for a device; None: one session, whatever the provider. Where there is no room for another,
+            `EndToEnd.sessions` says so.
 
     Raises:
         UpscaleFailedError: A photograph failed.
-        CapabilityError: The network could not be opened once more.
         KeyboardInterrupt: Ctrl-C came in between.
     """
     number = min(MOST, max(FEWEST, round(TARGET_S * forward_per_s)))
@@ -86,14 +89,17 @@ def measure_end_to_end(
     for index in range(number):
         (inputs / f"{index:05d}.jpg").write_bytes(data[index % len(data)])
     settings = Settings(inputs=(inputs,), out=folder / "out")
-    open_already = cast(PhotoUpscaler, _KeptOpen(upscaler))
-    if open_another is not None:
-        more = Tuning().sessions_on(upscaler.provider.key) - 1
-        if more:
-            # The run closes those that were opened for it.
-            open_already = Fleet((open_already, *(open_another() for _ in range(more))))
-    begun_s, begun_cpu_s = time.perf_counter(), time.process_time()
-    report = run_batch(settings, upscaler_factory=lambda _: open_already)
+    photos = [decode(path) for path in files]
+    with contextlib.ExitStack() as stack:
+        others = [] if open_another is None else _others(upscaler, open_another)
+        for other in others:
+            stack.callback(other.close)
+        members = tuple(cast(PhotoUpscaler, _KeptOpen(each)) for each in (upscaler, *others))
+        if others:
+            forward_per_s = _together_per_s(members, photos[0].pixels, number)
+        network = members[0] if len(members) == 1 else Fleet(members)
+        begun_s, begun_cpu_s = time.perf_counter(), time.process_time()
+        report = run_batch(settings, upscaler_factory=lambda _: network)
     cores_busy = (time.process_time() - begun_cpu_s) / (time.perf_counter() - begun_s) / usable_cpus()
     if report.signal is not None:
         if report.signal == signal.SIGINT:
@@ -105,13 +111,13 @@ def measure_end_to_end(
         failure = next(iter(report.failures()), "a photograph was left out")
         raise UpscaleFailedError("inference-failed", f"the pipeline did not finish: {failure}")
     workers = workers_of(settings)
-    photos = [decode(path) for path in files]
     larger = upscaler.upscale_batch([photos[0].pixels])[0]
     enlarged = dataclasses.replace(photos[0], pixels=larger, alpha=None, residual=None)
     return EndToEnd(
         images=number,
         images_per_s=report.images_per_s,
         workers=workers,
+        sessions=len(members),
         cores_busy=cores_busy,
         alone_per_s={
             "decode": _pool_per_s(decode, [files[index % len(files)] for index in range(number)], workers),
@@ -119,6 +125,38 @@ def measure_end_to_end(
             "encode": _pool_per_s(_encode, [enlarged] * number, workers),
         },
     )
+
+
+def _others(upscaler: Any, open_another: Callable[[], Any]) -> list[Any]:
+    """The sessions that `upscale` would have beside `upscaler`, as far as there is room for them."""
+    others: list[Any] = []
+    wanted = (upscaler.provider.key, upscaler.provider.precision)
+    for _ in range(Tuning().sessions_on(upscaler.provider.key) - 1):
+        try:
+            other = open_another()
+        except CapabilityError:
+            break
+        if (other.provider.key, other.provider.precision) != wanted:  # `auto` went on to another provider
+            other.close()
+            break
+        others.append(other)
+    return others
+
+
+def _together_per_s(members: Sequence[PhotoUpscaler], pixels: Any, number: int) -> float:
+    """Photographs per second of several sessions at the same time, without the pipeline."""
+
+    def work(member: PhotoUpscaler, batches: int) -> int:
+        for _ in range(batches):
+            member.upscale_batch([pixels] * member.batch_size)
+        return batches * member.batch_size
+
+    with ThreadPoolExecutor(len(members)) as pool:
+        list(pool.map(work, members, [1] * len(members)))  # warm
+        each = max(1, number // sum(member.batch_size for member in members))
+        begun_s = time.perf_counter()
+        done = sum(pool.map(work, members, [each] * len(members)))
+        return done / (time.perf_counter() - begun_s)
 
 
 class _KeptOpen:

@@ -61,9 +61,16 @@ class Budget:
 
 
 _CPU = Budget(whole_px=1088 * 1088, tile_px=1088, batch_size=1, batch_px=None)
-"""Batches bring a CPU nothing. Tiles are as large as what is not tiled, so that their context costs a tenth
-(at 512 px a quarter), and 64 px above 1024, so that 2048 px are two. A network of 64 channels
-stays under about 2 GiB."""
+"""Batches bring a CPU nothing. Tiles are as large as what is not tiled, so that context costs a tenth of the
+time (at 512 px a third), and 64 px above 1024, so that 2048 px are two. Networks for which that is more than
+`CPU_BYTES` get smaller ones."""
+
+CPU_BYTES = 2.5 * 2**30
+"""What the tensors of one run may take on a CPU by `footprint.bytes_per_pixel`; face-x2 takes 0.4 GiB, and a
+network of 64 channels at four times the size fits with tiles of 544 px."""
+
+MODEST_PX = 544 * 544
+"""On a CPU, for networks of which that is not known."""
 
 _GPU = Budget(whole_px=2112 * 2112, tile_px=2112, batch_size=8, batch_px=2112 * 2112)
 
@@ -87,7 +94,7 @@ def budget_for(
         rule: How it may be tiled.
         batch_size: Pictures at once.
         tile_px: Largest side of a tile.
-        most_px: Pixels that the device's free memory has room for at once; None: not known.
+        most_px: Pixels that there is room for at once; None: not known.
     """
     budget = _CPU if provider_key in ("cpu", "openvino") else _GPU
     # A network that looks far around needs larger tiles, or most of each tile would be context.

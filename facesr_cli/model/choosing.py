@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from facesr_cli.errors import ProviderError
+from facesr_cli.errors import ModelError, ProviderError, UpscaleFailedError
 from facesr_cli.model.engine import Engine
 from facesr_cli.model.providers import (
     AUTO_ORDER,
@@ -24,7 +25,10 @@ from facesr_cli.model.tuning import Tuning
 
 _DEFAULT = Tuning()
 _ROUNDS = 3
-"""Timed runs of each of two providers, in turn, after one that is not counted."""
+"""Timed runs of each of two providers, after one that is not counted."""
+CLEARLY_FASTER = 1.1
+"""How many times as fast the plain provider must be on a sample to be taken instead: near a tie the choice
+would change from run to run."""
 
 
 def _silent(_sentence: str) -> None:
@@ -97,7 +101,8 @@ def open_engine(
         if _rivals_the_cpu(engine, terms):
             engine, beside = _faster(engine, source, terms)
             note = note + beside if engine.provider.key == key else beside
-        choice = _choice(engine, requested, device, _why(engine.provider.key, faults) + note)
+        why = _why(engine.provider.key, faults if engine.provider.key == key else [])
+        choice = _choice(engine, requested, device, why + note)
         return engine, replace(choice, warning=" ".join(faults))
     raise ProviderError(" ".join(faults) or "This onnxruntime offers no provider that facesr-cli knows.")
 
@@ -128,21 +133,36 @@ def _rivals_the_cpu(engine: Engine, terms: Terms) -> bool:
 
 
 def _faster(engine: Engine, source: NetworkSource, terms: Terms) -> tuple[Engine, str]:
-    """`engine` or the plain provider, whichever does a small picture sooner, and why."""
-    plain = open_on(PROVIDERS["cpu"], source, terms)
-    picture = sample_picture(*source.sample)
-    best_s = dict.fromkeys((engine, plain), float("inf"))
-    for turn in range(1 + _ROUNDS):
-        for each in best_s:
-            begun_s = time.perf_counter()
-            each.run(picture)
-            if turn:
-                best_s[each] = min(best_s[each], time.perf_counter() - begun_s)
-    times = best_s[plain] / best_s[engine]
+    """`engine`, or the plain provider where that does a small picture clearly sooner, and why."""
+    try:
+        plain = open_on(PROVIDERS["cpu"], source, terms)
+    except (ModelError, ProviderError):
+        return engine, "; the plain CPU provider cannot load the network"
+    times = _seconds(plain, source.sample) / _seconds(engine, source.sample)
     title = f"{engine.provider.title} in {engine.precision}"
+    if math.isnan(times) or math.isinf(times):
+        return engine, "; the plain CPU provider cannot do a sample"
     if times >= 1:
         return engine, f"; {times:.1f} times as fast as the plain CPU provider on a sample"
+    if times * CLEARLY_FASTER >= 1:
+        return engine, "; as fast as the plain CPU provider on a sample"
+    if times == 0:
+        return plain, f"; {title} cannot do a sample"
     return plain, f"; {1 / times:.1f} times as fast as {title} on a sample"
+
+
+def _seconds(engine: Engine, shape: tuple[int, int, int]) -> float:
+    """The least that `engine` takes for a small picture; infinite where it fails on it."""
+    picture = sample_picture(*shape)
+    taken_s = []
+    try:
+        for _ in range(1 + _ROUNDS):
+            begun_s = time.perf_counter()
+            engine.run(picture)
+            taken_s.append(time.perf_counter() - begun_s)
+    except UpscaleFailedError:
+        return math.inf
+    return max(min(taken_s[1:]), 1e-9)
 
 
 def _choice(engine: Engine, requested: str, device: int, why: str) -> ProviderChoice:

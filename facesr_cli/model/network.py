@@ -15,7 +15,7 @@ import onnx
 from facesr_cli.errors import ModelError, ProviderError, UpscaleFailedError, UsageError
 from facesr_cli.model import cuda_driver
 from facesr_cli.model.blend import blend
-from facesr_cli.model.budget import MEMORY_SHARE
+from facesr_cli.model.budget import CPU_BYTES, MEMORY_SHARE, MODEST_PX
 from facesr_cli.model.choosing import open_engine
 from facesr_cli.model.engine import Engine
 from facesr_cli.model.footprint import bytes_per_pixel
@@ -111,20 +111,24 @@ class Network:
         return accepted
 
     def most_px(self, device: int) -> int | None:
-        """Pixels that the free memory of GPU `device` has room for at once; None where that is not known.
+        """Pixels that there is room for at once; None where that is not known.
 
-        Where several sessions are to share the device, each counts on its part.
+        On an NVIDIA GPU the free memory of number `device` decides; where several sessions are to share it,
+        each counts on its part. On a CPU it is `CPU_BYTES`, whatever is free, so that every run has the same
+        tiles.
         """
-        free = cuda_driver.free_bytes(device)
-        if free is None:
-            return None
         each = bytes_per_pixel(
             self._model.file.proto,
             self._model.interface,
             scale=self._model.info.scale,
             precision=self.choice.precision,
         )
-        return None if each is None else int(MEMORY_SHARE * free / self._sessions / each)
+        if self.provider_key in ("cpu", "openvino"):
+            return MODEST_PX if each is None else int(CPU_BYTES / each)
+        if self.provider_key not in ("cuda", "tensorrt") or each is None:
+            return None
+        free = cuda_driver.free_bytes(device)
+        return None if free is None else int(MEMORY_SHARE * free / self._sessions / each)
 
     def close(self) -> None:
         """Free the sessions and their memory."""

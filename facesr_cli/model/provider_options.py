@@ -59,7 +59,7 @@ def engine_folder(device: int, precision: str, cache_key: str) -> Path:
     capability = "{}.{}".format(*gpu.capability) if gpu else "unknown"
     parts = [
         gpu.name if gpu else "gpu",
-        # Equal GPUs of one machine build at the same time, each into a folder of its own.
+        # Equal GPUs of one process build at the same time, each into a folder of its own.
         *([f"number-{device}"] if device else []),
         f"sm-{capability}",
         f"driver-{gpu.driver if gpu else 'unknown'}",

@@ -103,8 +103,11 @@ def open_on(provider: Provider, source: NetworkSource, terms: Terms) -> Engine:
     if provider.key == "openvino" and resolved == "bf16":
         graph_bytes, tail_bytes = _split(graph_bytes)
     session: Any
+    tail: Any = None
     try:
         session = onnxruntime.InferenceSession(graph_bytes, options, providers=listed, enable_fallback=0)
+        if tail_bytes:
+            tail = _open_tail(tail_bytes, options.intra_op_num_threads)
     # onnxruntime's exceptions share no base class; a session that does not open is one typed error.
     except Exception as error:
         fault = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
@@ -113,13 +116,13 @@ def open_on(provider: Provider, source: NetworkSource, terms: Terms) -> Engine:
         raise ProviderError(_not_started(provider, " ".join([fault, *notes.splitlines()]))) from error
     session.disable_fallback()
     _verify(session, provider)
-    if tail_bytes:
-        session = SplitSession(session, _open_tail(tail_bytes, options.intra_op_num_threads))
+    if tail is not None:
+        session = SplitSession(session, tail)
     run_options = onnxruntime.RunOptions()
     # Only now that the provider is proven: what is left to say at each run are notes on speed.
     run_options.log_severity_level = 3
     bound = None
-    if tuning.binds(provider.key):
+    if tuning.binds(provider.key) and tail is None:
         bound = BoundSession(
             session,
             onnxruntime,

@@ -13,8 +13,20 @@ from typing import Any
 
 import onnx
 from numpy.typing import NDArray
+from onnx import helper
 
 _ARITHMETIC = frozenset(("Conv", "ConvTranspose", "MatMul", "Gemm"))
+_RANDOM = frozenset(
+    (
+        "Bernoulli",
+        "Dropout",
+        "Multinomial",
+        "RandomNormal",
+        "RandomNormalLike",
+        "RandomUniform",
+        "RandomUniformLike",
+    )
+)
 
 
 def split(proto: onnx.ModelProto) -> tuple[onnx.ModelProto, onnx.ModelProto] | None:
@@ -25,18 +37,23 @@ def split(proto: onnx.ModelProto) -> tuple[onnx.ModelProto, onnx.ModelProto] | N
     precision on the way.
 
     Args:
-        proto: One input, nodes in topological order.
+        proto: One input.
 
     Returns:
         The body, from the input to values between, and the tail, from the input and those values to the
         outputs of `proto`, which is left alone. None where there is no chain of convolutions, where nodes
-        have graphs of their own, or where onnx cannot tell the types of the values between.
+        have graphs of their own, draw random numbers or stand in no topological order, or where onnx cannot
+        tell the types of the values between.
     """
     nodes = list(proto.graph.node)
+    if any(node.op_type in _RANDOM for node in nodes):
+        return None  # what both parts compute would not be the same
     if any(attribute.type in _GRAPHS for node in nodes for attribute in node.attribute):
         return None
     producer = {name: index for index, node in enumerate(nodes) for name in node.output if name}
     parents = [{producer[name] for name in node.input if name in producer} for node in nodes]
+    if any(before and max(before) >= index for index, before in enumerate(parents)):
+        return None
     arithmetic = {index for index, node in enumerate(nodes) if node.op_type in _ARITHMETIC}
     after = _after(parents, arithmetic)
     chained = {index for index in arithmetic if index in after}
@@ -80,11 +97,16 @@ class SplitSession:
     ) -> list[NDArray[Any]]:
         """Return the outputs `names` of the tail; `feeds` is the input of both."""
         between = [value.name for value in self.body.get_outputs()]
-        values = dict(zip(between, self.body.run(between, dict(feeds), run_options), strict=True))
-        wanted = {value.name for value in self.tail.get_inputs()}
-        given = {name: value for name, value in feeds.items() if name in wanted}
-        found: list[NDArray[Any]] = self.tail.run(list(names), given | values, run_options)
+        values = self.body.run(between, _wanted(self.body, feeds), run_options)
+        after = {**_wanted(self.tail, feeds), **dict(zip(between, values, strict=True))}
+        found: list[NDArray[Any]] = self.tail.run(list(names), after, run_options)
         return found
+
+
+def _wanted(session: Any, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Those of `feeds` that `session` has inputs for."""
+    names = {value.name for value in session.get_inputs()}
+    return {name: value for name, value in feeds.items() if name in names}
 
 
 _GRAPHS = (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
@@ -109,9 +131,22 @@ def _before(parents: Sequence[set[int]], targets: set[int]) -> set[int]:
 
 
 def _types(proto: onnx.ModelProto) -> dict[str, onnx.ValueInfoProto]:
-    """The values between nodes of which onnx can tell type and number of dimensions."""
-    inferred = onnx.shape_inference.infer_shapes(proto).graph
-    return {value.name: value for value in inferred.value_info if value.type.tensor_type.HasField("shape")}
+    """The values between nodes of which onnx can tell type and number of dimensions, of whatever size."""
+    bare = onnx.ModelProto()
+    bare.CopyFrom(proto)
+    # What the file says of its inner values may be of another size; as inputs they would be held to it.
+    bare.graph.ClearField("value_info")
+    try:
+        inferred = onnx.shape_inference.infer_shapes(bare).graph.value_info
+    except onnx.shape_inference.InferenceError:
+        return {}
+    return {
+        value.name: helper.make_tensor_value_info(
+            value.name, value.type.tensor_type.elem_type, [None] * len(value.type.tensor_type.shape.dim)
+        )
+        for value in inferred
+        if value.type.tensor_type.HasField("shape")
+    }
 
 
 def _part(

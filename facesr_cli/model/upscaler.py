@@ -39,9 +39,9 @@ class Upscaler:
             processor has AMX and a trial shows the same picture, else fp32.
         batch_size: Pictures or tiles of equal size that run together; None: 1 on a CPU, up to 8 on a GPU.
         tile_px: Largest side of the input that is processed at once; None: pictures of up to 1.2 Mpx (CPU) or
-            4.5 Mpx (GPU) are processed whole, others in tiles of up to 1088 or 2112; less where an NVIDIA GPU
-            has little memory free. After the device ran out of memory, batch and then tile are halved, and
-            stay so. Networks of a fixed input size keep theirs.
+            4.5 Mpx (GPU) are processed whole, others in tiles of up to 1088 or 2112. These are less with
+            large networks on a CPU, and where an NVIDIA GPU has little memory free; after it ran out of
+            memory, batch and then tile are halved, and stay so. Networks of a fixed input size keep theirs.
         realism: 0 to 1 between a model and its partner; None: the model as it is. For models with a partner.
         threads: Threads that compute one picture on a CPU; None: one for each CPU this process may use.
         tuning: How the device is driven; changes the speed, not the picture.
@@ -92,7 +92,7 @@ class Upscaler:
             self._rule,
             batch_size=batch_size,
             tile_px=tile_px,
-            most_px=self._network.most_px(device) if key in ("cuda", "tensorrt") else None,
+            most_px=self._network.most_px(device),
         )
         exact = self._rule.fade == 0 and not self._is_fixed
         self._shapes = ShapeBook(self._rule) if exact and key in PREFER_FEW else None

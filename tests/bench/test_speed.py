@@ -17,7 +17,7 @@ from facesr_cli.bench.speed import Speedometer, provider_key
 from facesr_cli.bench.speed_table import SPEED_HEADINGS, limit_sentence, speed_cells
 from facesr_cli.bench.throughput import SampleInputs
 from facesr_cli.bench.work import Work
-from facesr_cli.errors import UpscaleFailedError
+from facesr_cli.errors import ProviderError, UpscaleFailedError
 from facesr_cli.model.tuning import Tuning
 
 
@@ -57,20 +57,38 @@ def test_pipeline_beside_its_stages(files, tmp_path, upscaler):
     assert run.share_of_busiest == run.images_per_s / min(run.alone_per_s.values())
 
 
-def test_a_pipeline_has_the_sessions_that_upscale_would_have(files, tmp_path, upscaler_class, monkeypatch):
+@pytest.mark.parametrize(("key", "sessions"), [("cuda", 3), ("cpu", 1)])
+def test_a_pipeline_has_the_sessions_that_upscale_would_have(
+    files, tmp_path, upscaler_class, monkeypatch, key, sessions
+):
     monkeypatch.setattr(Tuning, "sessions_on", lambda _tuning, key: {"cuda": 3}.get(key, 1))
-    for key, more in (("cuda", 2), ("cpu", 0)):
-        first, others = upscaler_class(), []
-        first.provider.key = key
+    first, others = upscaler_class(), []
+    first.provider.key = key
 
-        def another(others=others):
-            others.append(upscaler_class())
-            return others[-1]
+    def another():
+        others.append(upscaler_class())
+        others[-1].provider.key = key
+        return others[-1]
 
-        folder = tmp_path / key
-        run = measure_end_to_end(first, files, folder, forward_per_s=1.0, open_another=another)
-        assert run.images == len(list((folder / "out").glob("*.jpg")))
-        assert len(others) == more and all(each.closed for each in others) and not first.closed
+    run = measure_end_to_end(first, files, tmp_path, forward_per_s=1.0, open_another=another)
+    assert run.images == len(list((tmp_path / "out").glob("*.jpg")))
+    assert run.sessions == sessions == len(others) + 1
+    assert all(each.closed for each in others) and not first.closed
+    assert (run.alone_per_s["inference"] == 1.0) == (sessions == 1), "measured with as many sessions"
+
+
+def test_a_session_that_does_not_fit_is_left_out(files, tmp_path, upscaler_class, monkeypatch):
+    monkeypatch.setattr(Tuning, "sessions_on", lambda _tuning, _key: 2)
+    first, other = upscaler_class(), upscaler_class()
+    first.provider.key = "cuda"
+
+    def refused():
+        raise ProviderError("no memory is left")
+
+    for name, open_another in (("refused", refused), ("elsewhere", lambda: other)):
+        run = measure_end_to_end(first, files, tmp_path / name, forward_per_s=1.0, open_another=open_another)
+        assert run.sessions == 1
+    assert other.closed, "auto had gone on to the CPU"
 
 
 def test_a_pipeline_that_fails_is_a_typed_error(files, tmp_path, upscaler_class, face):

@@ -154,10 +154,10 @@ def test_the_peak_of_a_command_is_its_own():
 
 
 def test_a_command_that_fails_is_a_typed_error():
-    import sys
-
     with pytest.raises(UpscaleFailedError, match=r"ended with 3.*no luck"):
         run([sys.executable, "-c", "import sys; sys.stderr.write('no luck'); sys.exit(3)"])
+    with pytest.raises(UpscaleFailedError, match="facesr-no-such-program"):
+        run(["facesr-no-such-program"])
 
 
 def test_wrong_usage(tmp_path, capsys):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
-from facesr_cli.errors import ProviderError
+from facesr_cli.errors import ModelError, ProviderError
 from facesr_cli.model import choosing
 from facesr_cli.model.choosing import open_engine
 from facesr_cli.model.engine import Engine
@@ -17,14 +15,26 @@ from facesr_cli.model.session import NetworkSource
 SOURCE = NetworkSource(build=lambda _precision: b"", name="n", digest="", sample=(1, 8, 8))
 
 
-class Slow:
-    """A session that takes `seconds` to repeat pixels."""
+class Clock:
+    """Seconds that only pass where a session takes them."""
 
-    def __init__(self, seconds):
+    now_s = 0.0
+
+    def perf_counter(self):
+        return self.now_s
+
+
+class Slow:
+    """A session that takes `seconds` by `clock` to repeat pixels; None: it cannot."""
+
+    def __init__(self, seconds, clock):
         self.seconds = seconds
+        self.clock = clock
 
     def run(self, _outputs, feeds, _options):
-        time.sleep(self.seconds)
+        if self.seconds is None:
+            raise RuntimeError("broken")
+        self.clock.now_s += self.seconds
         (pixels,) = feeds.values()
         return [pixels.repeat(2, 1).repeat(2, 2), np.zeros(len(pixels), np.float32)]
 
@@ -33,15 +43,19 @@ class Slow:
 def machine(monkeypatch):
     """Installs OpenVINO and the CPU provider with the given seconds per picture; returns what was opened."""
 
-    def install(openvino_s, cpu_s, device="CPU"):
+    def install(openvino_s, cpu_s, device="CPU", absent=()):
         opened = []
 
-        def open_on(provider, _source, terms):
-            if provider.key == "openvino" and openvino_s is None:
-                raise ProviderError("Intel OpenVINO did not start: broken.")
+        def open_on(provider, _source, _terms):
+            if provider.key in absent:
+                kind = ModelError if provider.key == "cpu" else ProviderError
+                raise kind(f"{provider.title} did not start: broken.")
             opened.append(provider.key)
             seconds = openvino_s if provider.key == "openvino" else cpu_s
-            return Engine(Slow(seconds), None, provider, "fp32")
+            return Engine(Slow(seconds, clock), None, provider, "fp32")
+
+        clock = Clock()
+        monkeypatch.setattr(choosing, "time", clock)
 
         monkeypatch.setattr(choosing, "available", lambda: ("openvino", "cpu"))
         monkeypatch.setattr(choosing, "open_on", open_on)
@@ -81,6 +95,23 @@ def test_nothing_is_timed_where_there_is_no_choice(machine):
     assert opened().key == "openvino" and seen == ["openvino"], "a GPU is no rival of the processor"
     seen = machine(openvino_s=0.01, cpu_s=0)
     assert opened(precision="bf16").key == "openvino" and seen == ["openvino"]
-    machine(openvino_s=None, cpu_s=0)
+    machine(openvino_s=0, cpu_s=0, absent=("openvino",))
     choice = opened()
     assert choice.key == "cpu" and "did not start" in choice.reason and "did not start" in choice.warning
+
+
+def test_near_a_tie_the_choice_is_always_the_same(machine):
+    for openvino_s, cpu_s in ((1.0, 0.95), (1.0, 1.0), (0.95, 1.0)):
+        machine(openvino_s, cpu_s)
+        assert opened().key == "openvino"
+
+
+def test_a_provider_that_cannot_do_the_sample_loses(machine):
+    machine(openvino_s=None, cpu_s=1.0)
+    choice = opened()
+    assert choice.key == "cpu" and "cannot do a sample" in choice.reason
+    machine(openvino_s=1.0, cpu_s=None)
+    assert opened().key == "openvino"
+    machine(openvino_s=1.0, cpu_s=0, absent=("cpu",))
+    choice = opened()
+    assert choice.key == "openvino" and "cannot load the network" in choice.reason

@@ -37,6 +37,9 @@ class Rounded:
     def __init__(self, session):
         self.session = session
 
+    def get_inputs(self):
+        return self.session.get_inputs()
+
     def get_outputs(self):
         return self.session.get_outputs()
 
@@ -61,10 +64,10 @@ def test_both_parts_together_are_the_network(name, pixel_type):
     onnx.checker.check_model(body)
     onnx.checker.check_model(tail)
     pixels = sample_picture(1, SIDE_PX, SIDE_PX).astype(pixel_type) * (257 if pixel_type == "uint16" else 1)
-    expected = run(opened(graph), pixels)
-    found = run(SplitSession(opened(body), opened(tail)), pixels)
-    for one, other in zip(expected, found, strict=True):
-        np.testing.assert_allclose(one.astype(float), other.astype(float), atol=1)
+    expected, means = run(opened(graph), pixels)
+    found, means_found = run(SplitSession(opened(body), opened(tail)), pixels)
+    np.testing.assert_allclose(found.astype(float), expected.astype(float), atol=1)
+    np.testing.assert_allclose(means_found, means, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", bundled_names())
@@ -122,6 +125,32 @@ def test_a_network_behind_an_enlarged_input_has_that_input_in_both_parts():
     (expected,) = opened(graph).run(["out"], {"image": picture})
     (found,) = SplitSession(opened(body), opened(tail)).run(["out"], {"image": picture})
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+CHAIN = (conv("image", "a"), conv("a", "b"), helper.make_node("Add", ["image", "b"], ["out"]))
+
+
+def test_sizes_that_a_file_states_for_inner_values_do_not_count():
+    graph = graph_of(*CHAIN, k=KERNEL)
+    graph.graph.value_info.append(helper.make_tensor_value_info("b", TensorProto.FLOAT, [1, 3, 64, 64]))
+    body, tail = split(graph)
+    picture = np.random.default_rng(1).random((2, 3, 8, 12)).astype(np.float32)
+    (expected,) = opened(graph).run(["out"], {"image": picture})
+    (found,) = SplitSession(opened(body), opened(tail)).run(["out"], {"image": picture})
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_what_cannot_be_split_safely_stays_whole():
+    noise = helper.make_node("RandomNormalLike", ["image"], ["noise"])
+    noisy = graph_of(
+        noise, conv("noise", "a"), conv("a", "b"), helper.make_node("Add", ["noise", "b"], ["out"])
+    )
+    noisy.graph.initializer.append(numpy_helper.from_array(KERNEL, "k"))
+    assert split(noisy) is None, "both parts would draw noise of their own"
+    assert split(graph_of(CHAIN[1], CHAIN[0], CHAIN[2], k=KERNEL)) is None, "not in topological order"
+    foreign = graph_of(*CHAIN, k=KERNEL)
+    foreign.graph.node[1].domain = "somebody.else"
+    assert split(foreign) is None, "the type of what lies between is not known"
 
 
 @pytest.mark.parametrize(

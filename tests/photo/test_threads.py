@@ -34,9 +34,11 @@ def _share_stopped(work: Callable[[], object]) -> float:
 
     def timed() -> None:
         begun_s = time.perf_counter()
-        work()
-        elapsed_s.append(time.perf_counter() - begun_s)
-        done.set()
+        try:
+            work()
+            elapsed_s.append(time.perf_counter() - begun_s)
+        finally:
+            done.set()
 
     thread = threading.Thread(target=timed)
     longest_s, before_s = 0.0, time.perf_counter()
@@ -47,6 +49,17 @@ def _share_stopped(work: Callable[[], object]) -> float:
         longest_s, before_s = max(longest_s, now_s - before_s), now_s
     thread.join()
     return longest_s / elapsed_s[0]
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="no memfd_create(2) on this system")
+def test_jpeg_is_encoded_where_the_system_has_no_files_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_arguments: object) -> int:
+        raise OSError("not here")
+
+    photo = Photo(pixels=noise(40, 30, 3), format="JPEG")
+    expected = encode(photo, file_format=FileFormat.JPEG)
+    monkeypatch.setattr(os, "memfd_create", refused)
+    assert encode(photo, file_format=FileFormat.JPEG) == expected
 
 
 @pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="no memfd_create(2) on this system")

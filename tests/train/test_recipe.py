@@ -158,6 +158,13 @@ def test_options_that_a_recipe_does_not_use_leave_its_digest():
             {"data": {"stages": [{"start": 0.5, "hr_crop_px": 192, "batch_size": 4}]}},
             "made for crops of 128 px and will be given 192",
         ),
+        (
+            "srgan",
+            {"discriminator": {"pooling": "average", "crop_px": 256}},
+            "made for crops of 256 px or more and will be given 128",
+        ),
+        ("msg-capsgan", {"adversarial": {"judges": ["image"]}}, "judges 3 at a time"),
+        ("eegan", {"adversarial": {"judges": ["base", "image"]}}, "judges 1 at a time"),
         ("ragan-face", {"data": {"batch_size": 1}}, "batches of 2"),
     ],
 )
@@ -167,6 +174,12 @@ def test_a_game_that_cannot_be_played_is_refused_at_once(name, changes, message)
         values[section] |= entries
     with pytest.raises(ValueError, match=message):
         recipe_from_dict(values)
+
+
+def test_crops_before_the_game_may_have_another_size():
+    values = load_recipe("srgan").to_dict()
+    values["data"] |= {"hr_crop_px": 96, "stages": [{"start": 0.5, "hr_crop_px": 128, "batch_size": 16}]}
+    assert recipe_from_dict(values).data.crops_at(0.5) == (128, 16)
 
 
 def test_a_pooling_discriminator_takes_crops_of_any_size():

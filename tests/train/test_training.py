@@ -76,6 +76,10 @@ def test_a_run_without_usable_photographs_leaves_no_folder(recipe, tmp_path):
     with pytest.raises(TrainingError):
         run_training(recipe, TrainSettings(data=small, out=tmp_path / "run", device="cpu"))
     assert not (tmp_path / "run").exists()
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(TrainingError):
+        run_training(recipe, TrainSettings(data=small, out=tmp_path / "mine", device="cpu"))
+    assert (tmp_path / "mine").is_dir(), "a folder that was there stays"
 
 
 def test_a_used_folder_is_not_overwritten(recipe, make_recipe, faces, tmp_path):

@@ -8,6 +8,9 @@ from facesr_train.data_section import DataSection
 from facesr_train.losses.adversarial import GAMES
 from facesr_train.sections import AdversarialSection
 
+FULL_SIZE = ("image", "base")
+"""Outputs of generators that have the side of a crop."""
+
 
 def check_game(adversarial: AdversarialSection, discriminator: Any, data: DataSection) -> None:
     """Raise ValueError where they contradict each other.
@@ -15,12 +18,12 @@ def check_game(adversarial: AdversarialSection, discriminator: Any, data: DataSe
     Args:
         adversarial: The game.
         discriminator: The configuration of the discriminator's kind.
-        data: Crops and batches of all stages; those of a stage before the game starts count as well, since
-            the discriminator then has the same size.
+        data: Crops and batches; only those from the start of the game on count.
     """
     game = GAMES[adversarial.kind]
-    batches = [data.batch_size, *(stage.batch_size for stage in data.stages)]
-    if min(batches) < game.smallest_batch:
+    moments = (adversarial.start, *(stage.start for stage in data.stages if stage.start > adversarial.start))
+    crops = [data.crops_at(moment) for moment in moments]
+    if min(batch_size for _, batch_size in crops) < game.smallest_batch:
         raise ValueError(
             f"adversarial.kind {adversarial.kind!r} needs batches of {game.smallest_batch} or more"
         )
@@ -31,13 +34,20 @@ def check_game(adversarial: AdversarialSection, discriminator: Any, data: DataSe
             f"adversarial.kind {adversarial.kind!r} reads {game.verdicts}, and this discriminator gives "
             f"{verdicts}: it can play {', '.join(able)}"
         )
-    fixed_px = getattr(discriminator, "crop_px", None)
-    if fixed_px is None or getattr(discriminator, "pooling", "none") == "average":
+    pictures = getattr(discriminator, "pictures", 1)
+    if len(adversarial.judges) != pictures:
+        raise ValueError(
+            f"this discriminator judges {pictures} at a time, and adversarial.judges names "
+            f"{', '.join(adversarial.judges)}"
+        )
+    made_for_px = getattr(discriminator, "crop_px", None)
+    if made_for_px is None or adversarial.judges[0] not in FULL_SIZE:
         return
-    for crop_px in (data.hr_crop_px, *(stage.hr_crop_px for stage in data.stages)):
-        if crop_px != fixed_px:
+    pools = getattr(discriminator, "pooling", "none") == "average"
+    for crop_px, _ in crops:
+        if crop_px < made_for_px if pools else crop_px != made_for_px:
+            least = " or more" if pools else ""
             raise ValueError(
-                f"the discriminator is made for crops of {fixed_px} px and will be given {crop_px}: set "
-                "discriminator.crop_px to data.hr_crop_px, leave out data.stages of other sizes, or choose "
-                "a discriminator without a fixed size"
+                f"the discriminator is made for crops of {made_for_px} px{least} and will be given "
+                f"{crop_px}: set discriminator.crop_px to data.hr_crop_px, or change data.stages"
             )

@@ -85,6 +85,7 @@ def run_training(recipe: Recipe, settings: TrainSettings) -> Checkpoint | None:
 
     drawn = recipe.data.split
     split = find_photographs(settings.data) if drawn is None else split_at_random(settings.data, drawn)
+    is_new = not settings.out.exists()
     try:
         settings.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -93,7 +94,7 @@ def run_training(recipe: Recipe, settings: TrainSettings) -> Checkpoint | None:
         list_test_photographs(split, settings.data, settings.out)
     data = recipe.data
     window_px = data.largest_crop_px + (0 if data.frames else 2 * CONTEXT_PX)
-    with _removed_if_empty(settings.out):
+    with _removed_if_empty(settings.out) if is_new else contextlib.nullcontext():
         photographs = load_photographs(
             split.train,
             max_side_px=data.max_side_px,

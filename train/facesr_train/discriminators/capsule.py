@@ -57,6 +57,11 @@ class CapsuleConfig:
             )
 
     @property
+    def pictures(self) -> int:
+        """How many it judges together."""
+        return 3
+
+    @property
     def verdicts(self) -> str:
         """What the games must read: `logits` or `lengths`."""
         return "lengths" if self.capsules == "two_class" else "logits"
