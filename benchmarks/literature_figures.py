@@ -1,7 +1,8 @@
 """The figures, the table and the picture strip of `benchmarks.literature`.
 
 A network is run here without the check of `upscale` that refuses a picture whose brightness has drifted,
-since a system is to be measured as it is; how many pictures `upscale` would refuse is a figure of its own.
+since a system is to be measured as it is; how many pictures are off by more than that check allows to all
+networks is a figure of its own.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ COLUMNS = {
     "parameters": ("parameters", "{:,}"),
     "steps": ("steps", "{:,}"),
     "seconds": ("seconds", "{:.3f}"),
-    "refused": ("refused by `upscale`", "{}"),
+    "drifted": ("brightness off by 8 levels", "{}"),
 }
 
 
@@ -94,9 +95,9 @@ def measured(network: str | Path, folder: Path, degradation: str, *, limit: int 
     samples = samples_of(folder)[:limit]
     with ThreadPoolExecutor(usable_cpus()) as pool:
         found = list(pool.map(measure_one, samples))
-    rows, refused = [row for row, _ in found], sum(drifted for _, drifted in found)
+    rows, drifted = [row for row, _ in found], sum(is_off for _, is_off in found)
     means = {name: _mean([row[name] for row in rows]) for name in rows[0]}
-    return means | {"images": len(samples), "refused": refused}
+    return means | {"images": len(samples), "drifted": drifted}
 
 
 def opened(network: str | Path) -> Enlarge:

@@ -13,6 +13,7 @@ from facesr_cli.errors import ExportError
 from facesr_cli.model.info import ModelInfo
 from facesr_cli.model.stored import restore_float32
 from facesr_export.conversion import DEFAULT_OPSET, to_onnx
+from facesr_export.drift import drift_levels
 from facesr_export.ensemble import ensembled, name_as_inner
 from facesr_export.half_weights import with_half_weights, with_rounded_weights
 from facesr_export.parity import TOLERANCE, Case, compare
@@ -108,6 +109,7 @@ def export_checkpoint(
         mirrorings=mirrorings,
         partner=partner,
         adversarial=recipe.adversarial is not None,
+        drift=drift_levels(model, multiple=multiple),
         figures=_figures(checkpoint, mirrorings),
     )
     onnx.helper.set_model_props(model, info.to_properties())

@@ -42,7 +42,7 @@ def compare(generator: nn.Module, model: onnx.ModelProto, *, multiple: int, scal
     import onnxruntime
 
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    photograph = _photograph()
+    photograph = example()
     return [_compare(generator, session, photograph, case, multiple, scale) for case in CASES]
 
 
@@ -69,7 +69,7 @@ def _compare(
     return Case(case, difference if np.isfinite(difference) else float("inf"))
 
 
-def _photograph() -> NDArray[np.float32]:
+def example() -> NDArray[np.float32]:
     """scikit-image's 512x512 portrait of an astronaut (NASA, public domain), (3, 512, 512) RGB in [0, 1]."""
     from skimage.data import astronaut
 

@@ -41,7 +41,7 @@ class EndToEnd:
     """Of the whole run: planning, journal and writing included, opening the network not."""
     workers: int
     """Threads that decode, and as many that encode."""
-    sessions: int
+    sessions: int = 1
     """Of the network, which work at the same time."""
     cores_busy: float
     """Processor time of this process over elapsed time and usable CPUs: near 1, the CPU is the limit."""

@@ -65,6 +65,7 @@ def _all_rows(one: Description) -> dict[str, str]:
         "input sizes": "any" if info.multiple == 1 else f"any, padded to a multiple of {info.multiple}",
         "recipe": info.recipe or "not stated",
         "parity": "not stated" if info.parity is None else f"{info.parity:g} from its checkpoint at export",
+        **({"brightness": f"moved by up to {info.drift} of 255 levels"} if info.drift else {}),
         "contract": "none; scale found by running it" if info.contract is None else str(info.contract),
         "file": str(one.path),
         "digest": info.digest,

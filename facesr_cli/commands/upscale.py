@@ -151,6 +151,12 @@ def _open_upscaler(settings: Settings) -> PhotoUpscaler:
     upscalers = open_on_devices(open_one, provider=settings.provider, device=settings.device)
     if upscalers[0].provider.warning:
         _note(upscalers[0].provider.warning)
+    info = upscalers[0].info
+    if info.drift:
+        _note(
+            f"{info.name} moves the brightness of pictures, by up to {info.drift} of 255 levels when it was "
+            "exported."
+        )
     return upscalers[0] if len(upscalers) == 1 else Fleet(tuple(upscalers))
 
 

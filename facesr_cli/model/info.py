@@ -19,6 +19,8 @@ PREFIX = "facesr."
 WHOLE_PICTURE = "whole-picture"
 """Value of `facesr.context` in a file without `facesr.halo` whose network looks at the whole picture."""
 
+_WHITE_LEVEL = 255
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
@@ -51,6 +53,9 @@ class ModelInfo:
     """Mirrored copies of the input over whose results the graph averages; 1: the network alone."""
     adversarial: bool = False
     """Whether it was trained against a discriminator: its texture is plausible, not the most probable."""
+    drift: int = 0
+    """By how many 8-bit levels it moves the mean brightness of some pictures, as measured at export; 0 for a
+    network that keeps it."""
     figures: str | None = None
     """Measured figures as a short JSON object, shown by `facesr-cli models`."""
     digest: str = ""
@@ -61,6 +66,8 @@ class ModelInfo:
             raise ValueError("a model needs a name")
         if self.mirrorings < 1:
             raise ValueError(f"mirrorings {self.mirrorings} must be positive")
+        if not 0 <= self.drift <= _WHITE_LEVEL:
+            raise ValueError(f"drift {self.drift} must lie in 0..{_WHITE_LEVEL}")
         if self.scale < 1 or self.multiple < 1 or (self.halo is not None and self.halo < 0):
             raise ValueError(
                 f"scale {self.scale} and multiple {self.multiple} must be positive, "
@@ -89,6 +96,7 @@ class ModelInfo:
             "partner": self.partner,
             "mirrorings": self.mirrorings if self.mirrorings > 1 else None,
             "adversarial": 1 if self.adversarial else None,
+            "drift": self.drift or None,
             "figures": self.figures,
         }
         properties |= {key: str(value) for key, value in optional.items() if value is not None}
@@ -136,6 +144,7 @@ class ModelInfo:
                 partner=values.get("partner") or None,
                 mirrorings=int(values.get("mirrorings") or 1),
                 adversarial=bool(int(values.get("adversarial") or 0)),
+                drift=int(values.get("drift") or 0),
                 figures=values.get("figures") or None,
                 digest=digest,
             )

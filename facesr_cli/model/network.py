@@ -30,7 +30,8 @@ from facesr_cli.model.tuning import Tuning
 
 MAX_DRIFT_LEVELS = 8.0
 """Largest difference, in 8-bit levels, between the means of a picture and of its enlargement. A sound network
-stays below one level; black, white or noisy output of a broken one does not."""
+stays below one level; black, white or noisy output of a broken one does not. What a file states as its drift
+is added: some adversarial networks move colours by their nature."""
 
 SMALLEST_JUDGED_PX = 16
 """Pictures with a shorter side are all border, where a sound network may drift; they are not judged."""
@@ -70,6 +71,7 @@ class Network:
         self._sessions = tuning.sessions_on(self.provider_key)
         self._engines: dict[tuple[str, PixelType], Engine] = {(self.provider_key, "uint8"): engine}
         self._closed = False
+        self._most_drift = MAX_DRIFT_LEVELS + model.info.drift
         self._fills_up = self.provider_key in PREFER_FEW
         self._largest: dict[tuple[int, ...], int] = {}
         """Most pictures of a shape (h,w,3) that have run together; fewer are filled up to as many."""
@@ -90,7 +92,7 @@ class Network:
         results = self._infer(self._engine(self.provider_key, pixel_type), batch)
         accepted: list[Pixels] = []
         for index, (picture, larger) in enumerate(zip(pictures, results, strict=True)):
-            if larger is not None and _is_plausible(picture, larger):
+            if larger is not None and _is_plausible(picture, larger, self._most_drift):
                 accepted.append(larger)
                 continue
             # fp16 overflows on some GPUs; fp32 tells whether the network or its arithmetic is at fault.
@@ -100,11 +102,11 @@ class Network:
                     "implausible-output",
                     f"{self._model.info.name} returned undefined numbers, also in fp32 on the CPU.",
                 )
-            if not _is_plausible(picture, again):
+            if not _is_plausible(picture, again, self._most_drift):
                 raise UpscaleFailedError(
                     "implausible-output",
                     f"{self._model.info.name} returned a picture whose brightness differs from the original "
-                    f"by more than {MAX_DRIFT_LEVELS:g} levels, also in fp32 on the CPU.",
+                    f"by more than {self._most_drift:g} levels, also in fp32 on the CPU.",
                 )
             accepted.append(again)
             self.repeated |= {index}
@@ -254,8 +256,8 @@ def mix(model: Model, realism: float | None) -> Model:
     )
 
 
-def _is_plausible(picture: Pixels, larger: Pixels) -> bool:
+def _is_plausible(picture: Pixels, larger: Pixels, most_levels: float) -> bool:
     if min(picture.shape[:2]) < SMALLEST_JUDGED_PX:
         return True
     level = float(np.iinfo(picture.dtype).max) / 255
-    return abs(float(picture.mean()) - float(larger.mean())) <= MAX_DRIFT_LEVELS * level
+    return abs(float(picture.mean()) - float(larger.mean())) <= most_levels * level

@@ -43,9 +43,10 @@ def program(monkeypatch, tmp_path):
         values["generator"] = TINY[name]
         values["data"] |= {"hr_crop_px": 32, "batch_size": 2}
         values["run"] |= {"validation_photographs": 1, "validation_crop_px": 32}
+        if "discriminator" in values:
+            values["discriminator"] |= {"channels": 2, "crop_px": 32}
         if name == "transfergan":
             values["loss"] = values["loss"][:1]
-            values["discriminator"] |= {"channels": 2, "crop_px": 32}
         return recipe_from_dict(values)
 
     monkeypatch.setattr(program, "load_recipe", load)

@@ -28,6 +28,7 @@ class Nearest:
         self.info = SimpleNamespace(name=model, version="1.0", digest="sha256:00", scale=2)
         self.repeated = self.approximated = ()
         self.provider = SimpleNamespace(
+            key="cpu",
             requested="auto",
             actual="CPUExecutionProvider",
             device="test device",

@@ -26,6 +26,7 @@ text = st.text(max_size=20)
     partner=st.none() | st.text(min_size=1, max_size=20),
     mirrorings=st.integers(1, 8),
     adversarial=st.booleans(),
+    drift=st.integers(0, 255),
 )
 def test_properties_survive_the_round_trip(**values):
     info = ModelInfo(**values, degradations=("paper", "real"), data="photographs", license="MIT", digest="x")
@@ -56,6 +57,7 @@ def test_stamped_files_are_read_without_running_them(tiny_model, make_info):
         ("halo", "-1", "negative"),
         ("mirrorings", "-2", "positive"),
         ("adversarial", "yes", "yes"),
+        ("drift", "256", "0..255"),
         ("context", "whole-picture", "has no halo"),
         ("context", "half", "not known"),
         ("contract", "2", "Upgrade facesr-cli"),
