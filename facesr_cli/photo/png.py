@@ -19,7 +19,7 @@ from PIL import Image
 from facesr_cli.photo.bands import Banded
 
 LEVEL = 1
-"""Of deflate, in PNG of 8 and of 16 bits. On photographs level 6 makes files 7 % smaller in 4.6 times the
+"""Of deflate, in PNG of 8 and of 16 bits. On photographs level 6 makes files 7 % smaller in 3 to 5 times the
 time (docs/benchmarks.md)."""
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
