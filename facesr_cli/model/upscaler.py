@@ -38,10 +38,8 @@ class Upscaler:
         precision: `fp32`, `fp16`, `bf16` or `auto`: fp16 on CUDA and TensorRT, bf16 on OpenVINO where the
             processor has AMX and a trial shows the same picture, else fp32.
         batch_size: Pictures or tiles of equal size that run together; None: 1 on a CPU, up to 8 on a GPU.
-        tile_px: Largest side of the input that is processed at once; None: pictures of up to 1.2 Mpx (CPU) or
-            4.5 Mpx (GPU) are processed whole, others in tiles of up to 1088 or 2112. These are less with
-            large networks on a CPU, and where an NVIDIA GPU has little memory free; after it ran out of
-            memory, batch and then tile are halved, and stay so. Networks of a fixed input size keep theirs.
+        tile_px: Largest side of the input that is processed at once; None: see `budget`. After the device ran
+            out of memory, batch and then tile are halved, and stay so. Fixed input sizes stay.
         realism: 0 to 1 between a model and its partner; None: the model as it is. For models with a partner.
         threads: Threads that compute one picture on a CPU; None: one for each CPU this process may use.
         tuning: How the device is driven; changes the speed, not the picture.
@@ -86,14 +84,8 @@ class Upscaler:
             tuning=tuning or Tuning(),
             tell=tell or (lambda _sentence: None),
         )
-        key = self._network.provider_key
-        self._budget = budget_for(
-            key,
-            self._rule,
-            batch_size=batch_size,
-            tile_px=tile_px,
-            most_px=self._network.most_px(device),
-        )
+        key, most_px = self._network.provider_key, self._network.most_px(device)
+        self._budget = budget_for(key, self._rule, batch_size=batch_size, tile_px=tile_px, most_px=most_px)
         exact = self._rule.fade == 0 and not self._is_fixed
         self._shapes = ShapeBook(self._rule) if exact and key in PREFER_FEW else None
         self._repeated: tuple[int, ...] = ()
@@ -296,9 +288,9 @@ class Upscaler:
             cut(length, tile, self._rule) if size is None else cut(length, size, _rule_for(size), exact=True)
             for length, size in ((height, fixed.height), (width, fixed.width))
         )
-        return (
-            (rows, columns) if self._shapes is None else self._shapes.settle(height, width, (rows, columns))
-        )
+        if self._shapes is None:
+            return rows, columns
+        return self._shapes.settle(height, width, (rows, columns))
 
 
 def _rule_for(fixed: int) -> TileRule:

@@ -229,18 +229,6 @@ def test_black_bright_and_undefined_output_is_refused(
     assert caught.value.reason == "implausible-output"
 
 
-def test_what_a_file_states_as_its_drift_is_allowed_and_no_more(tmp_path, build_onnx, make_info):
-    grey = np.full((32, 32, 3), 100, np.uint8)  # a gain of 1.2 makes it brighter by 20 levels
-    for drift, allowed in ((11, False), (13, True)):
-        path = build_onnx(tmp_path / f"{drift}.onnx", info=make_info(drift=drift), gain=1.2)
-        with Upscaler(path, threads=1) as upscaler:
-            if allowed:
-                assert upscaler.upscale(grey)[32, 32].mean() == pytest.approx(120, abs=1)
-                continue
-            with pytest.raises(UpscaleFailedError, match=f"more than {8 + drift} levels"):
-                upscaler.upscale(grey)
-
-
 def test_implausible_output_of_a_device_is_done_again_on_the_cpu(tiny_model, upscaler, random_photo):
     class Black:
         def run(self, outputs, feeds, options):
