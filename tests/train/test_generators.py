@@ -152,6 +152,24 @@ def test_folding_gives_an_equal_plain_network(size):
         assert torch.equal(network(image), expected), "folding shares no weights"
 
 
+def test_unfolding_goes_on_from_the_folded_weights():
+    plain = trained(small("half-resolution"))
+    network = small("half-resolution-reparameterised")
+    weights = network.unfolded(plain.state_dict())
+    network.load_state_dict(weights)
+    random = torch.Generator().manual_seed(0)
+    image = torch.rand(1, 3, 12, 10, generator=random)
+    torch.testing.assert_close(network(image), plain(image), rtol=0, atol=1e-6)
+    again = network.fold().state_dict()
+    for name, value in plain.state_dict().items():
+        torch.testing.assert_close(again[name], value)
+    network(image).square().mean().backward()
+    still = {name for name, weight in network.named_parameters() if not weight.grad.abs().amax() > 0}
+    assert still == {name for name in weights if name.endswith("widen")}, "these follow after one step"
+    with pytest.raises(ValueError, match=r"body\.0\.first\.weight is missing or of another shape"):
+        network.unfolded(small("half-resolution-large-kernel").state_dict())
+
+
 def test_folding_leaves_plain_networks_and_random_numbers_alone():
     plain = small("half-resolution")
     assert folded(plain) is plain

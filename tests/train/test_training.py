@@ -16,8 +16,6 @@ from lightning_fabric import Fabric
 from PIL import Image
 
 from facesr_cli.errors import CapabilityError, ModelError, TrainingError, UsageError
-from facesr_cli.model.info import read_model_info
-from facesr_export.exporter import export_checkpoint
 from facesr_train import loop, photographs, run_state, session
 from facesr_train.changes import changed
 from facesr_train.checkpoint import averaged_generator, load_checkpoint, save_checkpoint
@@ -181,41 +179,6 @@ def test_broken_and_hostile_checkpoints_are_refused(tmp_path):
 def test_a_missing_gpu_is_said(recipe, faces, tmp_path):
     with pytest.raises(CapabilityError, match="no CUDA device"):
         run_training(recipe, settings(faces, tmp_path, device="cuda"))
-
-
-def test_a_run_may_start_from_the_weights_of_another(recipe, make_recipe, faces, tmp_path):
-    first = run_training(recipe, settings(faces, tmp_path / "first"))
-    exported = tmp_path / "first.onnx"
-    export_checkpoint(tmp_path / "first" / "last.ckpt", exported)
-    longer = make_recipe(steps=12)
-    for start in (tmp_path / "first" / "last.ckpt", exported):
-        out = tmp_path / start.suffix
-        with pytest.MonkeyPatch.context() as patch:  # the state before the first step
-            patch.setattr(run_state.RunState, "steps", lambda self: iter(()))
-            patch.setattr(run_state.RunState, "share_done", 1.0)
-            begun = run_training(longer, settings(faces, out, init=start))
-        assert begun.step == 0
-        for name, tensor in first.average.items():
-            assert torch.equal(begun.average[name], tensor) and torch.equal(begun.generator[name], tensor)
-    second = run_training(longer, settings(faces, tmp_path / "second", init=exported))
-    assert second.initial.startswith("small 0.1.0 (sha256:") and second.step == 12
-    third = tmp_path / "second.onnx"
-    export_checkpoint(tmp_path / "second" / "last.ckpt", third)
-    assert "started from small" in read_model_info(third).data
-
-
-def test_weights_of_another_network_and_contradictions_are_refused(recipe, faces, tmp_path):
-    run_training(recipe, settings(faces, tmp_path / "run"))
-    checkpoint = tmp_path / "run" / "last.ckpt"
-    wider = recipe.to_dict()
-    wider["generator"] |= {"channels": 16}
-    with pytest.raises(ModelError, match=r"last\.ckpt: is another network .* recipe"):
-        run_training(recipe_from_dict(wider), settings(faces, tmp_path / "wider", init=checkpoint))
-    assert not (tmp_path / "wider").exists()
-    with pytest.raises(ModelError, match="no such"):
-        run_training(recipe, settings(faces, tmp_path / "other", init=tmp_path / "none.onnx"))
-    with pytest.raises(UsageError, match="--init"):
-        run_training(recipe, settings(faces, tmp_path / "run", init=checkpoint, resume=True))
 
 
 def test_crops_grow_and_everything_is_drawn_along_a_run(recipe, faces, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from torch import Tensor
 from facesr_cli.errors import ModelError
 from facesr_train.checkpoint import Checkpoint, build_generator, load_checkpoint
 from facesr_train.external.esrgan_prior import WEIGHTS, load_prior
+from facesr_train.generators.folding import Unfoldable
 from facesr_train.generators.rrdb import RRDBNet, from_esrgan
 from facesr_train.recipe import Recipe
 
@@ -34,6 +36,9 @@ class InitialWeights:
 
 def read_initial(path: Path, recipe: Recipe) -> InitialWeights:
     """Read the averaged weights of a checkpoint, or the initialisers of an ONNX file made by `export`.
+
+    A network that is folded at export goes on from its folded weights, too: what branches add to them
+    begins at zero.
 
     With `adversarial.carry` a checkpoint's discriminator is read, too, where the recipe's is the same.
 
@@ -64,7 +69,11 @@ def read_initial(path: Path, recipe: Recipe) -> InitialWeights:
         origin += f" (sha256 {hashlib.sha256(path.read_bytes()).hexdigest()[:12]})"
         if checkpoint.initial:
             origin += f", itself from {checkpoint.initial}"
-    expected = build_generator(recipe).state_dict()
+    network = build_generator(recipe)
+    expected = network.state_dict()
+    if isinstance(network, Unfoldable) and not expected.keys() <= found.keys():
+        with contextlib.suppress(ValueError):  # a file of neither form is refused below
+            found = network.unfolded(found)
     wrong = [
         name for name, tensor in expected.items() if name not in found or found[name].shape != tensor.shape
     ]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
+
+from torch import Tensor
 
 from facesr_train.generators.generator import Generator
 
@@ -13,6 +16,19 @@ class Foldable(Protocol):
 
     def fold(self) -> Generator:
         """An equal network without the branches; `self` stays as it is."""
+        ...
+
+
+@runtime_checkable
+class Unfoldable(Protocol):
+    """A generator that can go on from the weights of its folded form."""
+
+    def unfolded(self, plain: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """A state dictionary for this generator that computes what the folded network with `plain` does.
+
+        Raises:
+            ValueError: `plain` is not its folded form.
+        """
         ...
 
 

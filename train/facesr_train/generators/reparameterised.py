@@ -15,6 +15,7 @@ folding is exact at the border too.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -127,3 +128,29 @@ class ReparameterisedNet(HalfResolutionNet):
             )
         plain.load_state_dict(folded, assign=True)
         return plain.train(self.training)
+
+    @torch.no_grad()
+    def unfolded(self, plain: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """A state dictionary for this network that computes what `plain`, one of its folded form, does.
+
+        The 3x3 branches take over the weights. All others begin at zero and are trained from there: of the
+        sequence only its last convolution is zero, else neither of its two would have a gradient.
+
+        Args:
+            plain: Weights of a `HalfResolutionNet` of the same channels and blocks, as `fold` gives them.
+
+        Raises:
+            ValueError: Weights are missing in `plain` or of another shape.
+        """
+        weights = {name: value.clone() for name, value in self.state_dict().items()}
+        sources = {name: name for name in weights if "body." not in name}
+        for name, module in self.named_modules():
+            if isinstance(module, BranchedConv):
+                for branch in ("centre", "gather", "identity"):
+                    weights[f"{name}.{branch}"].zero_()
+                sources |= {f"{name}.direct": f"{name}.weight", f"{name}.bias": f"{name}.bias"}
+        for name, source in sources.items():
+            if source not in plain or plain[source].shape != weights[name].shape:
+                raise ValueError(f"{source} is missing or of another shape")
+            weights[name].copy_(plain[source])
+        return weights

@@ -1,0 +1,67 @@
+"""Runs that start from the weights of another, and files that cannot start one."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from facesr_cli.errors import ModelError, UsageError
+from facesr_cli.model.info import read_model_info
+from facesr_export.exporter import export_checkpoint
+from facesr_train import run_state
+from facesr_train.recipe import recipe_from_dict
+from facesr_train.session import TrainSettings, run_training
+
+
+def settings(faces, out, **changes):
+    return dataclasses.replace(TrainSettings(data=faces, out=out, device="cpu"), **changes)
+
+
+def test_a_run_may_start_from_the_weights_of_another(recipe, make_recipe, faces, tmp_path):
+    first = run_training(recipe, settings(faces, tmp_path / "first"))
+    exported = tmp_path / "first.onnx"
+    export_checkpoint(tmp_path / "first" / "last.ckpt", exported)
+    longer = make_recipe(steps=12)
+    for start in (tmp_path / "first" / "last.ckpt", exported):
+        out = tmp_path / start.suffix
+        with pytest.MonkeyPatch.context() as patch:  # the state before the first step
+            patch.setattr(run_state.RunState, "steps", lambda self: iter(()))
+            patch.setattr(run_state.RunState, "share_done", 1.0)
+            begun = run_training(longer, settings(faces, out, init=start))
+        assert begun.step == 0
+        for name, tensor in first.average.items():
+            assert torch.equal(begun.average[name], tensor) and torch.equal(begun.generator[name], tensor)
+    second = run_training(longer, settings(faces, tmp_path / "second", init=exported))
+    assert second.initial.startswith("small 0.1.0 (sha256:") and second.step == 12
+    third = tmp_path / "second.onnx"
+    export_checkpoint(tmp_path / "second" / "last.ckpt", third)
+    assert "started from small" in read_model_info(third).data
+
+
+def test_a_folded_file_starts_its_network_in_training_form(recipe, faces, tmp_path):
+    """What `export` wrote of such a network, or of a plain one of its size, can be trained further."""
+    run_training(recipe, settings(faces, tmp_path / "plain"))
+    branched = recipe.to_dict()
+    branched["generator"]["kind"] = "half-resolution-reparameterised"
+    further = recipe_from_dict(branched)
+    run_training(further, settings(faces, tmp_path / "run", init=tmp_path / "plain" / "last.ckpt"))
+    exported = tmp_path / "run.onnx"
+    export_checkpoint(tmp_path / "run" / "last.ckpt", exported)
+    again = run_training(further, settings(faces, tmp_path / "again", init=exported))
+    assert again.initial.startswith("small 0.1.0 (sha256:")
+
+
+def test_weights_of_another_network_and_contradictions_are_refused(recipe, faces, tmp_path):
+    run_training(recipe, settings(faces, tmp_path / "run"))
+    checkpoint = tmp_path / "run" / "last.ckpt"
+    wider = recipe.to_dict()
+    wider["generator"] |= {"channels": 16}
+    with pytest.raises(ModelError, match=r"last\.ckpt: is another network .* recipe"):
+        run_training(recipe_from_dict(wider), settings(faces, tmp_path / "wider", init=checkpoint))
+    assert not (tmp_path / "wider").exists()
+    with pytest.raises(ModelError, match="no such"):
+        run_training(recipe, settings(faces, tmp_path / "other", init=tmp_path / "none.onnx"))
+    with pytest.raises(UsageError, match="--init"):
+        run_training(recipe, settings(faces, tmp_path / "run", init=checkpoint, resume=True))
