@@ -21,11 +21,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
-import statistics
 import sys
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +30,7 @@ import torch
 
 from benchmarks.literature_figures import PAPER_PSNR_DB, measured, seconds_of, strip, table
 from benchmarks.resultfile import check_output, document, write
-from benchmarks.training import few_photographs, trained_on
+from benchmarks.training import WHOLE_RUN, measured_rates, resumed, trained_on
 from facesr_cli.errors import CapabilityError, FacesrError, ModelError, UsageError
 from facesr_export.exporter import export_checkpoint
 from facesr_train.checkpoint import LAST_NAME, Checkpoint, averaged_generator
@@ -46,11 +43,6 @@ DEGRADATION = "paper"
 CHAINS = {"transfergan": ("bicubic",)}
 """Recipe -> the domains before the last, each with an equal part of the steps."""
 BESIDE = ("bilinear", "bicubic", "face-x2")
-RATE_ROUNDS = 3
-RATE_ROUND_S = 12.0
-"""Rounds in which rates are measured, and about the seconds of each recipe in a round."""
-WHOLE_RUN = 10**9
-"""More steps than any run has: validation only at the end."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -107,7 +99,7 @@ def _compared(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
         "degradation": DEGRADATION,
         "recipes": {name: f"{recipe.name} {recipe.digest}" for name, recipe in recipes.items()},
     }
-    known = _resumed(arguments.output, settings)
+    known = resumed(arguments.output, settings)
     rates: dict[str, float] = known["rates"]
     rows: dict[str, dict[str, Any]] = known["rows"]
 
@@ -116,7 +108,7 @@ def _compared(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
         write(arguments.output, document("benchmarks.literature", settings, figures))
 
     if rates.keys() != recipes.keys():
-        rates = _rates(recipes, arguments)
+        rates = measured_rates(recipes, arguments.data, arguments.device)
         save()
     for name in BESIDE:
         if name not in rows:
@@ -161,57 +153,6 @@ def _recipes(arguments: argparse.Namespace) -> tuple[dict[str, Recipe], dict[str
             missing[name] = str(error)
             sys.stderr.write(f"{name} is left out: {error}\n")
     return found, missing
-
-
-def _resumed(output: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The document in `output`, or an empty one.
-
-    Raises:
-        UsageError: `output` was made with other settings, or cannot be read.
-    """
-    if not output.exists():
-        return {"rates": {}, "rows": {}}
-    try:
-        known: dict[str, Any] = json.loads(output.read_text(encoding="utf-8"))
-        same = known["settings"] == settings
-        known["rates"].keys(), known["rows"].keys()
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise UsageError(f"{output}: cannot be read as a result of this program ({error})") from error
-    if not same:
-        raise UsageError(f"{output}: made with other settings or recipes; name another -o")
-    return known
-
-
-def _rates(recipes: Mapping[str, Recipe], arguments: argparse.Namespace) -> dict[str, float]:
-    """Median optimiser steps per second of each recipe over whole runs, short ones.
-
-    A first run of `RATE_ROUND_S` says how many steps fit, since the stages of a run differ in cost; those
-    after it have that many steps and are timed.
-    """
-    timed: dict[str, list[float]] = {name: [] for name in recipes}
-    fitting: dict[str, int] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        few = few_photographs(arguments.data, Path(folder))
-        for turn in range(1 + RATE_ROUNDS):
-            for name, recipe in recipes.items():
-                run = dataclasses.replace(
-                    recipe.run, validation_photographs=1, steps=fitting.get(name, recipe.run.steps)
-                )
-                checkpoint = run_training(
-                    dataclasses.replace(recipe, run=run),
-                    TrainSettings(
-                        data=few,
-                        out=Path(folder) / f"{turn}-{name}",
-                        max_minutes=None if turn else RATE_ROUND_S / 60,
-                        device=arguments.device,
-                    ),
-                )
-                assert checkpoint is not None
-                if turn:
-                    timed[name].append(checkpoint.step / checkpoint.elapsed_s)
-                else:
-                    fitting[name] = checkpoint.step
-    return {name: round(statistics.median(values), 4) for name, values in timed.items()}
 
 
 def _trained(name: str, recipe: Recipe, steps: int, arguments: argparse.Namespace) -> dict[str, Any]:

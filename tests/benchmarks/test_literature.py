@@ -26,8 +26,9 @@ TINY = {
 def program(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(ROOT)  # it is not installed
     program = importlib.import_module("benchmarks.literature")
-    monkeypatch.setattr(program, "RATE_ROUND_S", 0.05)
-    monkeypatch.setattr(program, "RATE_ROUNDS", 1)
+    training = importlib.import_module("benchmarks.training")
+    monkeypatch.setattr(training, "RATE_ROUND_S", 0.05)
+    monkeypatch.setattr(training, "RATE_ROUNDS", 1)
     monkeypatch.setattr(importlib.import_module("benchmarks.literature_figures"), "SIDE_PX", 16)
     monkeypatch.setattr(parity, "CASES", ((1, 16, 24),))  # smaller than a user's export compares
     monkeypatch.setenv("FACESR_CACHE", str(tmp_path / "cache"))
