@@ -146,16 +146,23 @@ def test_soft_crops_hold_nothing_finer_than_an_enlarged_photograph():
     assert float(finest(soft).min()) < 0.6 * float(finest(sharp).mean())
 
 
-def test_flat_crops_are_plain_or_linear_ramps_of_any_colour(portrait):
+def test_flat_crops_are_plain_or_ramps_or_edges_of_any_colour(portrait):
     photograph = torch.from_numpy(portrait).permute(2, 0, 1).contiguous()
     _, hr = source(photograph, augmentation=Augmentation(flat_share=1.0)).batch(0, 64, 32)
     levels = hr * 255
     bends = levels[..., 2:] - 2 * levels[..., 1:-1] + levels[..., :-2]
-    assert float(bends.abs().max()) <= 2.01, "a line, rounded to whole levels"
+    is_edge = bends.abs().amax((1, 2, 3)) > 2.01  # else a line, rounded to whole levels
+    assert 8 <= int(is_edge.sum()) <= 24
+    corners = levels[is_edge][..., :: levels.shape[2] - 1, :: levels.shape[3] - 1].flatten(2)
+    for crop, ends in zip(levels[is_edge], corners, strict=True):
+        between = (crop[..., None] != ends[:, None, None]).all(-1).any(0)
+        assert float(between.float().mean()) < 0.25, "few pixels on the way from one colour to the other"
     plain = (levels.amax((2, 3)) == levels.amin((2, 3))).all(1)
     assert 16 <= int(plain.sum()) <= 48
     colours = levels[plain].mean((2, 3))
     assert float((colours.amax(1) - colours.amin(1)).max()) > 180, "saturated ones among them"
+    ended = (colours == 0) | (colours == 255)
+    assert 0.15 < float(ended.float().mean()) < 0.45, "channels at their end, too"
 
 
 def test_changed_colours_reach_both_resolutions(portrait):

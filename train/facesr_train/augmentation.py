@@ -21,6 +21,14 @@ REDUCING_CUBIC, ENLARGING_CUBIC = -0.5, -0.75
 and torch, enlarges."""
 PLAIN_SHARE = 0.5
 """Of the ramps, those of one colour throughout."""
+EDGE_SHARE = 0.5
+EDGE_PX, EDGE_OFFSET_PX = (0.7, 3.0), (-2.0, 2.0)
+"""Of the others, those that are edges, the pixels in which these pass from one colour to the other, and by
+how many they miss the middle: drawn edges are sharper than a photograph's, and a network that sees none gives
+them a halo."""
+COLOUR_RANGE = (-50.0, 305.0)
+"""From which the channels of these colours are drawn before they are cut off at 0 and 255: a network that
+sees no channel at its end shifts the colours that are as saturated as can be."""
 GAMMA_RANGE = (0.8, 1.25)
 EXPOSURE_RANGE = (0.8, 1.15)
 BALANCE_RANGE = (0.94, 1.06)
@@ -41,7 +49,7 @@ class Augmentation:
     """Enlarged from a smaller window by bicubic, scale `SOFTEST_SCALE` to 1, like a photograph that was
     upscaled before: what is not in the original must not be put in."""
     flat_share: float = 0.0
-    """Replaced by a plain colour or a linear ramp of any colours, see `ramps`."""
+    """Replaced by a plain colour, a linear ramp or an edge of any colours, see `ramps`."""
 
 
 def rescale(windows: Tensor, taken_px: Tensor, cubic: Tensor, side_px: int) -> Tensor:
@@ -59,8 +67,10 @@ def rescale(windows: Tensor, taken_px: Tensor, cubic: Tensor, side_px: int) -> T
     return _to_uint8(resample(windows.float(), taken_px, cubic, side_px))
 
 
-def ramps(first: Tensor, change: Tensor, direction: Tensor, side_px: int) -> Tensor:
-    """Windows that go evenly from one colour to another; a change of 0 gives a plain colour.
+def ramps(
+    first: Tensor, change: Tensor, direction: Tensor, width_px: Tensor, offset_px: Tensor, side_px: int
+) -> Tensor:
+    """Windows that go evenly from one colour to another; a change of 0 gives a plain colour, a width an edge.
 
     Photographs of faces have few saturated colours; a network that sees these does not shift the ones that it
     is given.
@@ -69,6 +79,9 @@ def ramps(first: Tensor, change: Tensor, direction: Tensor, side_px: int) -> Ten
         first: (F, 3) float32 RGB, 0 to 255, at the corner where the ramp begins.
         change: (F, 3) float32, by which the opposite corner differs.
         direction: (F, 2) float32, the unit vector (down, right) along which colours change.
+        width_px: (F,) float32, pixels in which an edge passes from one colour to the other;
+            infinite for a ramp over the whole window.
+        offset_px: (F,) float32, by which it misses the middle.
         side_px: Side of the windows.
 
     Returns:
@@ -76,7 +89,10 @@ def ramps(first: Tensor, change: Tensor, direction: Tensor, side_px: int) -> Ten
     """
     position = torch.linspace(-1, 1, side_px, device=first.device)
     down, right = direction[:, :1, None] * position[:, None], direction[:, 1:, None] * position
-    along = (down + right) / 8**0.5 + 0.5  # (F, side, side)
+    across_px = (down + right) * (side_px - 1) / 2  # (F, side, side), from the middle
+    whole_px = torch.full_like(width_px, (side_px - 1) * 2**0.5)
+    missed_px, width_px = offset_px[:, None, None], torch.minimum(width_px, whole_px)[:, None, None]
+    along = ((across_px - missed_px) / width_px + 0.5).clamp(0, 1)
     return _to_uint8(first[:, :, None, None] + change[:, :, None, None] * along[:, None])
 
 

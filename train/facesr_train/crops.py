@@ -18,6 +18,10 @@ from torch.nn import functional as F
 
 from facesr_train.augmentation import (
     BALANCE_RANGE,
+    COLOUR_RANGE,
+    EDGE_OFFSET_PX,
+    EDGE_PX,
+    EDGE_SHARE,
     ENLARGING_CUBIC,
     EXPOSURE_RANGE,
     GAMMA_RANGE,
@@ -60,12 +64,15 @@ class BatchPlan:
     gains: Tensor
     """(C, 3) float32."""
     flat: Tensor
-    """(F,) positions of those that are ramps instead."""
+    """(F,) positions of those that are plain colours, ramps or edges instead."""
     first_colour: Tensor
     colour_change: Tensor
     """(F, 3) float32 levels."""
     direction: Tensor
     """(F, 2) float32 unit vectors."""
+    width_px: Tensor
+    offset_px: Tensor
+    """(F,) float32, see `ramps`."""
     degradations: Degradations
     noise_seed: int
     windows: Tensor
@@ -158,9 +165,14 @@ class PairSource:
         recoloured = np.flatnonzero(draws.happens(shares.colour_share) & ~flat)
         gamma, exposure = draws.uniform(*GAMMA_RANGE), draws.uniform(*EXPOSURE_RANGE)
         gains = exposure[:, None] * np.stack([draws.uniform(*BALANCE_RANGE) for _ in range(3)], 1)
-        first, last = (np.stack([draws.uniform(0, 255) for _ in range(3)], 1) for _ in range(2))
+        first, last = (
+            np.stack([draws.uniform(*COLOUR_RANGE) for _ in range(3)], 1).clip(0, 255) for _ in range(2)
+        )
         change = np.where(draws.happens(PLAIN_SHARE)[:, None], 0, last - first)
         angle = draws.uniform(0, 2 * math.pi)
+        edge = draws.happens(EDGE_SHARE)
+        width_px = np.where(edge, draws.uniform(*EDGE_PX), np.inf)
+        offset_px = np.where(edge, draws.uniform(*EDGE_OFFSET_PX), 0)
         ramped = np.flatnonzero(flat)
         degradations = draw_degradations(draws, self._shares, varied_share=shares.varied_share)
         everywhere, elsewhere = _places(places), _places(places[rescaled])
@@ -178,6 +190,8 @@ class PairSource:
             first_colour=_float32(first[ramped]),
             colour_change=_float32(change[ramped]),
             direction=_float32(np.stack((np.cos(angle), np.sin(angle)), 1)[ramped]),
+            width_px=_float32(width_px[ramped]),
+            offset_px=_float32(offset_px[ramped]),
             degradations=degradations,
             noise_seed=draws.seed(),
             windows=self._host.windows(everywhere, side_px) if on_host else none,
@@ -208,7 +222,8 @@ class PairSource:
             chosen = windows.index_select(0, plan.recoloured)
             windows.index_copy_(0, plan.recoloured, change_colours(chosen, plan.gamma, plan.gains))
         if len(plan.flat):
-            flat = ramps(plan.first_colour, plan.colour_change, plan.direction, side_px)
+            colours = plan.first_colour, plan.colour_change
+            flat = ramps(*colours, plan.direction, plan.width_px, plan.offset_px, side_px)
             windows.index_copy_(0, plan.flat, flat)
         return windows
 
