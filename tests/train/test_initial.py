@@ -51,6 +51,8 @@ def test_a_folded_file_starts_its_network_in_training_form(recipe, faces, tmp_pa
     export_checkpoint(tmp_path / "run" / "last.ckpt", exported)
     again = run_training(further, settings(faces, tmp_path / "again", init=exported))
     assert again.initial.startswith("small 0.1.0 (sha256:")
+    back = run_training(recipe, settings(faces, tmp_path / "back", init=tmp_path / "run" / "last.ckpt"))
+    assert back.initial.startswith("small ") and "itself from small" in back.initial
 
 
 def test_weights_of_another_network_and_contradictions_are_refused(recipe, faces, tmp_path):

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from facesr_cli.errors import ModelError
-from facesr_train.checkpoint import Checkpoint, build_generator, load_checkpoint
+from facesr_train.checkpoint import Checkpoint, averaged_generator, build_generator, load_checkpoint
 from facesr_train.external.esrgan_prior import WEIGHTS, load_prior
-from facesr_train.generators.folding import Unfoldable
+from facesr_train.generators.folding import Unfoldable, folded
 from facesr_train.generators.rrdb import RRDBNet, from_esrgan
 from facesr_train.recipe import Recipe
 
@@ -38,7 +38,7 @@ def read_initial(path: Path, recipe: Recipe) -> InitialWeights:
     """Read the averaged weights of a checkpoint, or the initialisers of an ONNX file made by `export`.
 
     A network that is folded at export goes on from its folded weights, too: what branches add to them
-    begins at zero.
+    begins at zero. And its checkpoint starts the plain network that it folds to.
 
     With `adversarial.carry` a checkpoint's discriminator is read, too, where the recipe's is the same.
 
@@ -50,6 +50,7 @@ def read_initial(path: Path, recipe: Recipe) -> InitialWeights:
         return _prior(recipe)
     discriminator: dict[str, Tensor] = {}
     found: Mapping[str, Tensor]
+    checkpoint: Checkpoint | None = None
     if path.suffix == ".onnx":
         from onnx import numpy_helper  # training alone needs no onnx
 
@@ -71,6 +72,8 @@ def read_initial(path: Path, recipe: Recipe) -> InitialWeights:
             origin += f", itself from {checkpoint.initial}"
     network = build_generator(recipe)
     expected = network.state_dict()
+    if checkpoint is not None and not expected.keys() <= found.keys():
+        found = folded(averaged_generator(checkpoint)).state_dict()
     if isinstance(network, Unfoldable) and not expected.keys() <= found.keys():
         with contextlib.suppress(ValueError):  # a file of neither form is refused below
             found = network.unfolded(found)
