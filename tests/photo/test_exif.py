@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, features
 
-from facesr_cli.photo import FileFormat, Photo, decode, encode, fit_to_format
+from facesr_cli.photo import FileFormat, Photo, decode, encode
 from facesr_cli.photo.exif import CAMERA, GPS, INTEROPERABILITY, Directory, Entry, Exif, ExifError, read_exif
 from facesr_cli.photo.metadata import exif_for_output
 
@@ -259,49 +259,6 @@ def test_tags_of_bigtiff(tmp_path: Path, byteorder: str, dtype: type) -> None:
         main = _exif_in(encode(photo, file_format=file_format)).main
         assert main.entries[270] == Entry(2, b"A description\0")
         assert main.entries[0xC000] == Entry(4, struct.pack(f"{byteorder}2I", *wide))
-
-
-def test_layers_and_geography_are_left_out_and_said(tmp_path: Path) -> None:
-    layers, scale = b"Adobe Photoshop Document Data Block\0" * 3000, (1.0, 1.0, 0.0)
-    tifffile.imwrite(
-        tmp_path / "a.tif",
-        np.zeros((8, 8, 3), dtype=np.uint8),
-        photometric="rgb",
-        extratags=[
-            (37724, 7, len(layers), layers, True),
-            (33550, 12, 3, scale, True),
-            (315, 2, 4, "Ann", True),
-        ],
-    )
-    photo = decode(tmp_path / "a.tif")
-    assert photo.notes == ("layers are not kept", "the geographic position of pixels (GeoTIFF) is not kept")
-    assert fit_to_format(photo, FileFormat.JPEG).notes == photo.notes
-    assert photo.exif is not None and set(read_exif(photo.exif).main.entries) >= {274, 315}
-    assert not {37724, 33550}.intersection(read_exif(photo.exif).main.entries)
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-@pytest.mark.parametrize("planes", ["contig", "separate"])
-@pytest.mark.parametrize("orientation", [3, 6])
-def test_resolution_of_a_tiff_turns_with_it(
-    tmp_path: Path, orientation: int, planes: str, dtype: type
-) -> None:
-    pixels = np.zeros((4, 8, 3), dtype=dtype)
-    tifffile.imwrite(
-        tmp_path / "a.tif",
-        np.moveaxis(pixels, 2, 0) if planes == "separate" else pixels,
-        photometric="rgb",
-        planarconfig=planes,
-        resolution=(300, 150),
-        extratags=[(274, 3, 1, orientation, True)],
-    )
-    photo = decode(tmp_path / "a.tif")
-    turned = orientation == 6
-    assert photo.size == ((4, 8) if turned else (8, 4))
-    assert photo.dpi == ((150, 300) if turned else (300, 150))
-    assert photo.exif is not None
-    exif = read_exif(photo.exif)
-    assert (exif.rational(282), exif.rational(283), exif.number(274)) == (*photo.dpi, 1)
 
 
 def test_resolution_in_exif_turns_with_the_picture(tmp_path: Path) -> None:
