@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.nn import functional as F
 
 from facesr_cli.bench import degradations as reference
 from facesr_train import degradations
-from facesr_train.degradations import defined_degradations, degrade, draw_degradations
+from facesr_train.degradations import defined_degradations, degrade, draw_degradations, draw_noise
 from facesr_train.draws import Draws
 from facesr_train.resize import BLUR_RADIUS_PX, FILTERS, TAPS, WEIGHTS, halving_matrix, reduce
 
@@ -80,6 +81,16 @@ def test_drawn_degradations_keep_to_their_shares_and_ranges():
     }
     assert 1100 < fixed["bicubic"] < 1500, "some of real are bicubic without blur, too"
     assert 700 < fixed["paper"] < 900
+
+
+def test_chosen_pictures_are_halved_by_means_alone(portrait):
+    averaged = np.arange(12) % 2 == 0
+    shares = {"paper": 1.0, "real": 2.0, "bicubic": 1.0}
+    drawn = draw_degradations(Draws(12, 0), shares, varied_share=0.5, averaged=averaged)
+    hr = torch.from_numpy(portrait[:64, 200:264]).permute(2, 0, 1).expand(12, -1, -1, -1).contiguous()
+    lr = degrade(hr, drawn, draw_noise(hr, drawn, torch.Generator().manual_seed(0)))
+    distance = (lr.float() - F.avg_pool2d(hr.float(), 2)).abs().amax((1, 2, 3))
+    assert ((distance <= 0.5).numpy() == averaged).all()
 
 
 @pytest.mark.parametrize(

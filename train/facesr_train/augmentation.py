@@ -26,6 +26,9 @@ EDGE_PX, EDGE_OFFSET_PX = (0.7, 3.0), (-2.0, 2.0)
 """Of the others, those that are edges, the pixels in which these pass from one colour to the other, and by
 how many they miss the middle: drawn edges are sharper than a photograph's, and a network that sees none gives
 them a halo."""
+AVERAGED_SHARE = 0.5
+"""Of the edges, those that are halved by means of 2x2 pixels: only then can an edge of the small picture be
+as sharp as one that is drawn there."""
 COLOUR_RANGE = (-50.0, 305.0)
 """From which the channels of these colours are drawn before they are cut off at 0 and 255: a network that
 sees no channel at its end shifts the colours that are as saturated as can be."""

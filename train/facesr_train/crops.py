@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from facesr_train.augmentation import (
+    AVERAGED_SHARE,
     BALANCE_RANGE,
     COLOUR_RANGE,
     EDGE_OFFSET_PX,
@@ -174,7 +175,10 @@ class PairSource:
         width_px = np.where(edge, draws.uniform(*EDGE_PX), np.inf)
         offset_px = np.where(edge, draws.uniform(*EDGE_OFFSET_PX), 0)
         ramped = np.flatnonzero(flat)
-        degradations = draw_degradations(draws, self._shares, varied_share=shares.varied_share)
+        averaged = flat & edge & draws.happens(AVERAGED_SHARE)
+        degradations = draw_degradations(
+            draws, self._shares, varied_share=shares.varied_share, averaged=averaged
+        )
         everywhere, elsewhere = _places(places), _places(places[rescaled])
         none = torch.empty(0, dtype=torch.uint8)
         on_host = self._resident is None

@@ -73,7 +73,13 @@ class Degradations:
     """How many of the R are stored in 4:4:4; the others in 4:2:0."""
 
 
-def draw_degradations(draws: Draws, shares: Mapping[str, float], *, varied_share: float) -> Degradations:
+def draw_degradations(
+    draws: Draws,
+    shares: Mapping[str, float],
+    *,
+    varied_share: float,
+    averaged: NDArray[np.bool_] | None = None,
+) -> Degradations:
     """Draw what is done to each crop of a batch, on the CPU.
 
     Args:
@@ -81,6 +87,7 @@ def draw_degradations(draws: Draws, shares: Mapping[str, float], *, varied_share
         shares: Degradation name -> relative frequency.
         varied_share: Share of the crops, 0 to 1, for which parameters are drawn continuously from the wider
             ranges above, so that a network does not learn three points only.
+        averaged: (N,) Those that are halved by means of 2x2 pixels and nothing else, as drawings often are.
     """
     names = sorted(shares)  # the order of a recipe's table must not change what is drawn
     limits = np.cumsum([shares[name] for name in names])
@@ -90,6 +97,10 @@ def draw_degradations(draws: Draws, shares: Mapping[str, float], *, varied_share
     def of_kind(*wanted: str) -> NDArray[np.bool_]:
         return np.isin(kind, [names.index(name) for name in wanted if name in names])
 
+    if averaged is None:
+        averaged = np.zeros(len(kind), np.bool_)
+    names.append("averaged")
+    kind = np.where(averaged, len(names) - 1, kind)
     papers, bicubics, reals = of_kind("paper", "paper-alt"), of_kind("bicubic"), of_kind("real")
     paper_sigma = np.exp(draws.uniform(*np.log(VARIED_PAPER_SIGMA_RANGE_PX)))
     paper_sigma = np.where(varied, paper_sigma, PAPER_BLUR_SIGMA_PX)
@@ -98,11 +109,13 @@ def draw_degradations(draws: Draws, shares: Mapping[str, float], *, varied_share
     real_sigma = np.where(draws.happens(0.5), real_sigma, 0)
     any_filter = _RESIZE_FILTERS[draws.below(len(RESIZE_NAMES))]
     filters = np.select(
-        [papers, reals | varied], [np.int64(FILTERS.index("bilinear")), any_filter], FILTERS.index("bicubic")
+        [averaged, papers, reals | varied],
+        [np.int64(FILTERS.index("area")), np.int64(FILTERS.index("bilinear")), any_filter],
+        FILTERS.index("bicubic"),
     )
     low, high = _either(varied, VARIED_JPEG_QUALITY_RANGE, JPEG_QUALITY_RANGE)
     return _degradations(
-        sigma_px=np.select([papers, bicubics], [paper_sigma, bicubic_sigma], real_sigma),
+        sigma_px=np.select([averaged, papers, bicubics], [0, paper_sigma, bicubic_sigma], real_sigma),
         fixed_radius=papers,
         filters=filters,
         late=of_kind("paper-alt"),
