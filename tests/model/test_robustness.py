@@ -22,12 +22,10 @@ GREYS = tuple((level,) * 3 for level in (0, 1, 16, 64, 127, 128, 200, 254, 255))
 CORNERS = tuple(corner for corner in product((0, 255), repeat=3) if len(set(corner)) > 1)
 RANDOM = tuple(map(tuple, np.random.default_rng(5).integers(0, 256, (6, 3)).tolist()))
 
-_SHIFTED = "this training shifts saturated colours by up to 3 levels"
 _SHARPENED = "this training sharpens edges that are sharp already"
 KNOWN = {
     (name, case): reason
     for reason, names, cases in (
-        (_SHIFTED, ("face-x2", "face-x2-gan"), ("saturated colours",)),
         (_SHARPENED, ("face-x2", "face-x2-hq"), ("horizontal edge", "vertical edge", "diagonal edge")),
     )
     for name in names

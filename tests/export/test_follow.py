@@ -1,0 +1,74 @@
+"""A network that follows its partner to new weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from facesr_cli.errors import ExportError, ModelError, UsageError
+from facesr_cli.model.info import read_model_info
+from facesr_cli.model.upscaler import Upscaler
+from facesr_export.exporter import export_checkpoint
+from facesr_export.follow import main
+
+
+@pytest.fixture(scope="module")
+def files(write_checkpoint, tmp_path_factory):
+    """former.onnx, gan.onnx and now.onnx of equal graphs, other.onnx of another."""
+    folder = tmp_path_factory.mktemp("follow")
+    for seed, name in enumerate(("former", "gan", "now")):
+        checkpoint = write_checkpoint(tmp_path_factory.mktemp(name), seed=seed)
+        export_checkpoint(checkpoint, folder / f"{name}.onnx", name=name)
+    span = write_checkpoint(tmp_path_factory.mktemp("other"), "half-resolution-span")
+    export_checkpoint(span, folder / "other.onnx")
+    return folder
+
+
+def weights(path):
+    return {each.name: numpy_helper.to_array(each) for each in onnx.load(path).graph.initializer}
+
+
+def run(files, out, *more, now="now"):
+    command = [files / "gan.onnx", "--former", files / "former.onnx", "--now", files / f"{now}.onnx"]
+    return main([*map(str, command), "-o", str(out), *more])
+
+
+def test_the_change_is_added_to_the_new_weights(files, tmp_path, random_photo):
+    out = tmp_path / "out.onnx"
+    assert run(files, out, "--share", "0.5") == 0
+    gan, former, now = (weights(files / f"{name}.onnx") for name in ("gan", "former", "now"))
+    for name, value in weights(out).items():
+        if value.dtype == np.float32:
+            np.testing.assert_allclose(value, now[name] + 0.5 * (gan[name] - former[name]), atol=1e-6)
+        else:
+            np.testing.assert_array_equal(value, gan[name])
+    info = read_model_info(out)
+    assert info.name == "gan" and info.parity is None
+    assert "; 0.5 of what it changed, added to now 0.1.0 (sha256:" in info.data
+    assert "validation" not in info.figures and "10 steps" in info.figures
+    with Upscaler(out, provider="cpu", threads=1) as upscaler:
+        assert upscaler.upscale(random_photo(8, 8)).shape == (16, 16, 3)
+
+
+def test_from_where_it_was_it_comes_to_where_it_is(files, tmp_path):
+    assert run(files, tmp_path / "out.onnx", now="former") == 0
+    gan = weights(files / "gan.onnx")
+    for name, value in weights(tmp_path / "out.onnx").items():
+        np.testing.assert_allclose(value, gan[name], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("more", "now", "code", "message"),
+    [
+        (["--share", "0"], "now", UsageError.exit_code, "--share must be above 0"),
+        (["--share", "1.5"], "now", UsageError.exit_code, "--share must be above 0"),
+        ([], "other", ExportError.exit_code, "their graphs differ; "),
+        ([], "none", ModelError.exit_code, "none.onnx: "),
+    ],
+)
+def test_what_cannot_be_meant_is_said(files, tmp_path, capsys, more, now, code, message):
+    assert run(files, tmp_path / "out.onnx", *more, now=now) == code
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out.onnx").exists()
