@@ -34,7 +34,7 @@ from benchmarks.training import measured_rates, resumed, trained_on
 from facesr_cli.errors import FacesrError, UsageError
 from facesr_export.exporter import export_checkpoint
 from facesr_train.changes import changed
-from facesr_train.checkpoint import LAST_NAME
+from facesr_train.checkpoint import LAST_NAME, load_checkpoint
 from facesr_train.initial import read_initial
 from facesr_train.photographs import find_photographs
 from facesr_train.recipe import Recipe, load_recipe, recipe_from_dict
@@ -108,6 +108,7 @@ def _compared(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
         "photographs": arguments.photographs.resolve().name,
         "limit": arguments.limit,
         "changes": arguments.changes,
+        "device": arguments.device,
         "trials": {name: f"{recipe.name} {recipe.digest}" for name, recipe in trials.items()},
     }
     known = resumed(arguments.output, settings)
@@ -133,7 +134,7 @@ def _compared(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
             sys.stderr.write(f"{name}:\n")
             folder = runs / name.replace(" ", "-")
             steps = max(1, round(rates[name] * arguments.minutes * 60))
-            row = _trained(recipe, steps, folder, arguments)
+            row = _trained(recipe, steps, folder, arguments, origin=settings["init"])
             rows[name] = row | {"figures": _figures(_network(folder / LAST_NAME, folder), base, arguments)}
             save()
     return rows
@@ -149,25 +150,58 @@ def _trials(arguments: argparse.Namespace) -> dict[str, Recipe]:
     values = recipe.to_dict()
     values["run"] |= {"validation_photographs": 1}
     path: Path = arguments.trials
+    trials: dict[str, Recipe] = {}
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
         if arguments.recipe not in tables:
             raise ValueError(f"it has none for {arguments.recipe}, but for {', '.join(tables)}")
-        trials = {}
         for table in tables[arguments.recipe]:
-            losses = [term for term in values["loss"] if term["kind"] not in table.get("without", ())]
-            for term in table.get("add", ()):
-                ranker = {"ranker": str(arguments.ranker.resolve())} if arguments.ranker else {}
-                losses.append(term | (ranker if term["kind"] == "rank" else {}))
-            trials[table["name"]] = recipe_from_dict(values | {"loss": losses})
+            name = table["name"]
+            if name in trials or name in (BASELINE, BEFORE):
+                raise ValueError(f"the name {name!r} is taken")
+            losses = _losses(values["loss"], table, arguments.ranker)
+            trials[name] = recipe_from_dict(values | {"loss": losses})
+        if not trials:
+            raise ValueError("there are none")
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UsageError(f"{path}: cannot be read as trials ({error})") from error
     return trials
 
 
-def _trained(recipe: Recipe, steps: int, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Train one trial in `folder` and return its row, without figures."""
+def _losses(
+    losses: Sequence[dict[str, Any]], trial: Mapping[str, Any], ranker: Path | None
+) -> list[dict[str, Any]]:
+    """The losses of a recipe as a trial changes them.
+
+    Raises:
+        ValueError: The trial has unknown keys or leaves out what is not there.
+        UsageError: It needs a ranker and none is given.
+    """
+    if unknown := trial.keys() - {"name", "add", "without"}:
+        raise ValueError(f"{trial['name']}: unknown {', '.join(sorted(unknown))}")
+    without = trial.get("without", [])
+    if missing := set(without) - {term["kind"] for term in losses}:
+        raise ValueError(f"{trial['name']}: the recipe has no loss {', '.join(sorted(missing))}")
+    changed_losses = [term for term in losses if term["kind"] not in without]
+    for term in trial.get("add", []):
+        if term["kind"] == "rank" and ranker is None:
+            raise UsageError(f"the trial {trial['name']!r} needs --ranker FILE.npz")
+        given = {"ranker": str(ranker.resolve())} if term["kind"] == "rank" and ranker else {}
+        changed_losses.append(term | given)
+    return changed_losses
+
+
+def _trained(
+    recipe: Recipe, steps: int, folder: Path, arguments: argparse.Namespace, *, origin: str
+) -> dict[str, Any]:
+    """Train one trial in `folder`, or go on with it, and return its row, without figures.
+
+    Raises:
+        UsageError: The folder holds a trial that started from other weights than `origin`.
+    """
     resume = (folder / LAST_NAME).exists()
+    if resume and load_checkpoint(folder / LAST_NAME).initial != origin:
+        raise UsageError(f"{folder}: holds a trial of other weights; remove it or name another --runs")
     run = dataclasses.replace(recipe.run, steps=steps, epoch_steps=max(1, steps // EPOCHS))
     checkpoint = run_training(
         dataclasses.replace(recipe, run=run),

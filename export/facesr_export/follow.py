@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def follow(gan: Path, output: Path, *, former: Path, now: Path, share: float = 1.0) -> None:
-    """Write NOW + share * (GAN - FORMER), with the metadata of GAN and where it comes from.
+    """Write NOW + share * (GAN - FORMER) in float32, with the metadata of GAN and where it comes from.
 
     Args:
         gan: ONNX file of `facesr-cli export`, fine-tuned from `former`.
@@ -62,13 +62,17 @@ def follow(gan: Path, output: Path, *, former: Path, now: Path, share: float = 1
         share: Above 0, at most 1.
 
     Raises:
-        UsageError: `share` or `output` cannot be meant, or `gan` is not from this program.
+        UsageError: `share` cannot be meant, `output` is no name for a file or one of the other two, or `gan`
+            is not from this program.
         ModelError: A file cannot be read.
         ExportError: The graphs differ, or `output` cannot be written.
     """
     check_output(output, name=None, partner=None)
     if not 0.0 < share <= 1.0:
         raise UsageError(f"--share must be above 0 and at most 1, not {share:g}")
+    for path in (former, now):
+        if output.resolve() == path.resolve():
+            raise UsageError(f"{output}: is one of the networks that are read; write to another name")
     models = {path: read_model(path) for path in (gan, former, now)}
     info = models[gan].info
     if info.contract is None:

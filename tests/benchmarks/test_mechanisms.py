@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from facesr_cli.errors import UsageError
 from facesr_export import parity
 from facesr_export.exporter import export_checkpoint
 from facesr_train.recipe import load_recipe, recipe_from_dict
@@ -90,6 +91,10 @@ def test_trials_start_from_equal_weights_and_continue(program, faces, tmp_path, 
 
     code, again, progress = compare("--init", weights, "--minutes", 0.002)
     assert (code, again) == (0, text) and "steps/s" not in progress, "nothing is trained again"
+    del known["rows"]["edge loss"]  # stopped before it was measured
+    output.write_text(json.dumps(known))
+    code, again, progress = compare("--init", weights, "--minutes", 0.002)
+    assert (code, again) == (0, text), progress
     exported = tmp_path / "first.onnx"
     export_checkpoint(weights, exported)
     code, _, progress = compare("--init", exported, "--minutes", 0.002)
@@ -103,15 +108,38 @@ def test_a_recipe_without_trials_is_said(program, faces, tmp_path, capsys):
     assert code == 2 and "it has none for srgan, but for face-x2, face-x2-gan" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("trials", "message"),
+    [
+        ('[[face-x2]]\nname = "a"\nwithout = ["charbonier"]', "a: the recipe has no loss charbonier"),
+        ('[[face-x2]]\nname = "a"\nadds = 1', "a: unknown adds"),
+        ('[[face-x2]]\nname = "before"', "the name 'before' is taken"),
+        ('[[face-x2]]\nname = "a"\n[[face-x2]]\nname = "a"', "the name 'a' is taken"),
+        ("face-x2 = []", "there are none"),
+        ('[[face-x2]]\nname = "a"\n[[face-x2.add]]\nkind = "rank"', "needs --ranker FILE.npz"),
+        ("nonsense", "cannot be read as trials"),
+    ],
+)
+def test_mistakes_in_the_trials_are_named(program, faces, tmp_path, capsys, trials, message):
+    (tmp_path / "trials.toml").write_text(trials)
+    command = ["face-x2", "--data", faces, "--photographs", faces / "val", "--minutes", "1", "--init", "x"]
+    command += ["--trials", tmp_path / "trials.toml", "-o", tmp_path / "r.json"]
+    assert program.main([*map(str, command)]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_folder_with_a_trial_of_other_weights_is_not_gone_on_with(program, faces, tmp_path):
+    run_training(tiny("face-x2"), TrainSettings(data=faces, out=tmp_path / "runs", device="cpu"))
+    with pytest.raises(UsageError, match="holds a trial of other weights"):
+        program._trained(tiny("face-x2"), 2, tmp_path / "runs", None, origin="face-x2 0.1.0")
+
+
 def test_the_shipped_trials_change_one_thing_each(monkeypatch):
     monkeypatch.syspath_prepend(ROOT)
     program = importlib.import_module("benchmarks.mechanisms")
     for name in ("face-x2", "face-x2-gan"):
-        trials = program._trials(
-            program._parser().parse_args(
-                [name, "--init", "x", "--data", "x", "--photographs", "x", "--minutes", "1", "-o", "x"]
-            )
-        )
+        folders = ["--init", "x", "--data", "x", "--photographs", "x", "-o", "x", "--ranker", "r.npz"]
+        trials = program._trials(program._parser().parse_args([name, *folders, "--minutes", "1"]))
         counts = [len(recipe.losses) for recipe in trials.values()]
         assert {count - counts[0] for count in counts[1:]} <= {1, -1}
         assert next(iter(trials)) == "as it is"

@@ -72,3 +72,10 @@ def test_what_cannot_be_meant_is_said(files, tmp_path, capsys, more, now, code, 
     assert run(files, tmp_path / "out.onnx", *more, now=now) == code
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out.onnx").exists()
+
+
+def test_the_files_that_are_read_are_not_written_over(files, capsys):
+    before = (files / "now.onnx").read_bytes()
+    assert run(files, files / "now.onnx") == UsageError.exit_code
+    assert "write to another name" in capsys.readouterr().err
+    assert (files / "now.onnx").read_bytes() == before

@@ -11,6 +11,9 @@ from facesr_cli.errors import ModelError, UsageError
 from facesr_cli.model.info import read_model_info
 from facesr_export.exporter import export_checkpoint
 from facesr_train import run_state
+from facesr_train.checkpoint import averaged_generator, build_generator, load_checkpoint
+from facesr_train.generators.folding import folded
+from facesr_train.initial import read_initial
 from facesr_train.recipe import recipe_from_dict
 from facesr_train.session import TrainSettings, run_training
 
@@ -51,6 +54,13 @@ def test_a_folded_file_starts_its_network_in_training_form(recipe, faces, tmp_pa
     export_checkpoint(tmp_path / "run" / "last.ckpt", exported)
     again = run_training(further, settings(faces, tmp_path / "again", init=exported))
     assert again.initial.startswith("small 0.1.0 (sha256:")
+    plain = folded(averaged_generator(load_checkpoint(tmp_path / "run" / "last.ckpt"))).state_dict()
+    network = build_generator(further)
+    network.load_state_dict(read_initial(exported, further).weights)
+    started = read_initial(tmp_path / "run" / "last.ckpt", recipe).weights
+    for name, value in network.fold().state_dict().items():
+        torch.testing.assert_close(value, plain[name])
+        torch.testing.assert_close(started[name], plain[name])
     back = run_training(recipe, settings(faces, tmp_path / "back", init=tmp_path / "run" / "last.ckpt"))
     assert back.initial.startswith("small ") and "itself from small" in back.initial
 

@@ -175,7 +175,7 @@ class PairSource:
         width_px = np.where(edge, draws.uniform(*EDGE_PX), np.inf)
         offset_px = np.where(edge, draws.uniform(*EDGE_OFFSET_PX), 0)
         ramped = np.flatnonzero(flat)
-        averaged = flat & edge & draws.happens(AVERAGED_SHARE)
+        averaged = flat & edge & change.any(1) & draws.happens(AVERAGED_SHARE)
         degradations = draw_degradations(
             draws, self._shares, varied_share=shares.varied_share, averaged=averaged
         )
