@@ -31,7 +31,9 @@ import torch
 from benchmarks.literature_figures import measured
 from benchmarks.resultfile import check_output, document, write
 from benchmarks.training import measured_rates, resumed, trained_on
+from facesr_cli.bench.pairs import samples_of
 from facesr_cli.errors import FacesrError, UsageError
+from facesr_cli.model.info import read_model
 from facesr_export.exporter import export_checkpoint
 from facesr_train.changes import changed
 from facesr_train.checkpoint import LAST_NAME, load_checkpoint
@@ -99,7 +101,12 @@ def _compared(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
     if arguments.minutes <= 0:
         raise UsageError("--minutes must be positive")
     find_photographs(arguments.data)  # a mistyped folder must not end up in the result file
+    samples_of(arguments.photographs)  # or be found out after the training
     trials = _trials(arguments)
+    if arguments.init.suffix == ".onnx" and read_model(arguments.init).info.mirrorings > 1:
+        raise UsageError(
+            f"{arguments.init}: averages over mirrored inputs, the trials do not; name the plain file"
+        )
     base = next(iter(trials.values()))
     settings = {
         "minutes": arguments.minutes,

@@ -128,6 +128,18 @@ def test_mistakes_in_the_trials_are_named(program, faces, tmp_path, capsys, tria
     assert message in capsys.readouterr().err
 
 
+def test_what_would_fail_after_the_training_fails_before(program, faces, tmp_path, capsys):
+    command = ["face-x2", "--data", faces, "--minutes", "1", "-o", tmp_path / "r.json"]
+    weights = ROOT / "facesr_cli" / "model" / "weights"
+    for init, folder, message in (
+        ("face-x2.onnx", tmp_path / "nothing", "nothing"),
+        ("face-x2-hq.onnx", faces / "val", "averages over mirrored inputs"),
+    ):
+        more = ["--init", weights / init, "--photographs", folder]
+        assert program.main([*map(str, command), *map(str, more)]) == 2
+        assert message in capsys.readouterr().err
+
+
 def test_a_folder_with_a_trial_of_other_weights_is_not_gone_on_with(program, faces, tmp_path):
     run_training(tiny("face-x2"), TrainSettings(data=faces, out=tmp_path / "runs", device="cpu"))
     with pytest.raises(UsageError, match="holds a trial of other weights"):
