@@ -79,3 +79,28 @@ def test_the_files_that_are_read_are_not_written_over(files, capsys):
     assert run(files, files / "now.onnx") == UsageError.exit_code
     assert "write to another name" in capsys.readouterr().err
     assert (files / "now.onnx").read_bytes() == before
+
+
+@pytest.mark.parametrize("options", [{"half_weights": True}, {"mirrorings": 2}], ids=["half", "mirrored"])
+def test_files_in_half_precision_and_self_ensembles_follow_too(
+    files, write_checkpoint, tmp_path, random_photo, options
+):
+    trio = tmp_path / "trio"
+    trio.mkdir()
+    for seed, name in enumerate(("former", "gan", "now")):
+        checkpoint = write_checkpoint(tmp_path / name, seed=seed)
+        export_checkpoint(checkpoint, trio / f"{name}.onnx", name=name, **options)
+    assert run(files, tmp_path / "plain.onnx", "--share", "0.5") == 0
+    assert run(trio, tmp_path / "out.onnx", "--share", "0.5") == 0
+    info = read_model_info(tmp_path / "out.onnx")
+    assert info.mirrorings == options.get("mirrorings", 1)
+    photo = 96 + random_photo(12, 12) // 4  # nothing is cut off, neither before the mean nor after it
+
+    def upscaled(name, picture):
+        with Upscaler(tmp_path / name, provider="cpu", threads=1) as upscaler:
+            return upscaler.upscale(picture).astype(int)
+
+    expected = upscaled("plain.onnx", photo)
+    if "mirrorings" in options:
+        expected = (expected + upscaled("plain.onnx", photo[:, ::-1].copy())[:, ::-1]) / 2
+    np.testing.assert_allclose(upscaled("out.onnx", photo), expected, rtol=0, atol=1)
