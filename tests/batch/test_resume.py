@@ -67,8 +67,45 @@ def test_an_interrupted_run_ends_with_the_same_bytes(run, album, out, tree):
 def test_touched_source_deleted_and_truncated_outputs_are_redone(run, album, out, photograph):
     photograph(album / "a.png", seed=99)
     (out / "b.JPG").unlink()
-    (out / "z.tiff").write_bytes((out / "z.tiff").read_bytes()[:-3])
+    (out / "z.tiff").write_bytes((out / "z.tiff").read_bytes()[:-30])
     assert _done_again(run(album)) == {"a.png", "b.JPG", "z.tiff"}
+
+
+def test_a_second_folder_never_replaces_what_the_first_one_became(run, tmp_path, photograph, tree):
+    for seed, year in enumerate(("1999", "2000")):
+        photograph(tmp_path / year / "IMG_0001.png", seed=seed)
+        photograph(tmp_path / year / f"{year}.png", seed=seed)
+    out = tmp_path / "out"
+    run(tmp_path / "1999", out=out)
+    before = tree(out)
+    report = run(tmp_path / "2000", out=out)
+    assert _statuses(report)["IMG_0001.png"] == ("failed", "exists-other-source")
+    assert _statuses(report)["2000.png"] == ("done", None)
+    (line,) = report.failures()
+    assert str(tmp_path / "1999" / "IMG_0001.png") in line and "-o" in line
+    assert tree(out) == before | {"2000.png": (out / "2000.png").read_bytes()}
+    assert run(tmp_path / "1999", out=out).count("skipped") == 2, "the first folder's lines are still there"
+
+    report = run(tmp_path / "2000", out=out, existing="overwrite")
+    assert report.count("done") == 2 and tree(out)["IMG_0001.png"] != before["IMG_0001.png"]
+
+
+def test_an_album_that_was_moved_is_redone_and_one_of_another_spelling_is_not(run, album, out):
+    (album.parent / "link").symlink_to(album.parent)
+    assert run(album.parent / "link" / "album", out=out).count("skipped") == 5
+    album.rename(album.with_name("moved"))
+    assert run(album.with_name("moved"), out=out).count("done") == 5
+
+
+@pytest.mark.parametrize("change", [{}, {"quality": 50}], ids=["nothing", "settings"])
+def test_a_retouched_output_is_not_replaced(run, album, out, photograph, change):
+    photograph(out / "a.png", seed=50, width=30)
+    retouched = (out / "a.png").read_bytes()
+    report = run(album, **change)
+    assert _statuses(report)["a.png"] == ("failed", "exists-unknown")
+    assert "changed since" in next(iter(report.failures()))
+    assert (out / "a.png").read_bytes() == retouched
+    assert _done_again(run(album, verify=True)) >= {"a.png"}, "asked for what was written"
 
 
 def test_a_new_modification_time_alone_counts(run, album, out):
