@@ -50,8 +50,8 @@ def settle(
 
     `resume` runs whatever is missing or changed. What was not made here from this photograph is never
     replaced: a file that the journal does not know, or that someone has worked on since, fails the job with
-    `exists-unknown`, and the output of another photograph that is still there with `exists-other-source`. With
-    `verify` an output also counts as changed where its bytes are not the ones that were written.
+    `exists-unknown`, and the output of another photograph that is still there with `exists-other-source`.
+    With `verify` an output also counts as changed where its bytes are not the ones that were written.
     """
     if mode == "overwrite" or not os.path.lexists(job.destination):
         return None
@@ -62,8 +62,8 @@ def settle(
         return _refused(
             job,
             "exists-unknown",
-            "exists, and no journal says that facesr-cli made it. Move it away, or use --existing overwrite or "
-            "skip.",
+            "exists, and no journal says that facesr-cli made it. Move it away, or use --existing overwrite "
+            "or skip.",
         )
     if not _is_current(job, entry, journal, recipe):
         return _protected(job, entry, journal, verify=verify)
@@ -118,8 +118,8 @@ def _protected(job: Job, entry: Entry, journal: Journal, *, verify: bool) -> Fil
         return _refused(
             job,
             "exists-unknown",
-            "has been changed since facesr-cli made it, and would have to be made again. Move it away, or use "
-            "--existing overwrite or skip.",
+            "has been changed since facesr-cli made it, and would have to be made again. Move it away, or "
+            "use --existing overwrite or skip.",
         )
     return None
 

@@ -37,11 +37,13 @@ class Engine:
     bound: BoundSession | None = None
     """The same session behind buffers on its device; None: pixels are handed over at each run."""
 
-    def run(self, pixels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    def run(self, pixels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.float32]]:
         """Run the network on (N,H,W,3) RGB pixels of the type it was opened for.
 
         Returns:
-            (N,sH,sW,3) pixels, and for each picture (N,) whether all numbers behind it were finite.
+            (N,sH,sW,3) pixels, and the mean of each picture (N,) before it was clipped, white being 1: not
+            finite where one of the numbers behind it was not. Where the provider cannot tell, it is the mean
+            of the pixels.
 
         Raises:
             UpscaleFailedError: `out-of-memory` or `inference-failed`.
@@ -63,6 +65,8 @@ class Engine:
             raise UpscaleFailedError(
                 "inference-failed", f"{self.provider.title} failed: {message.splitlines()[0][:300]}"
             ) from error
-        if self.provider.key in _LOWERS_PRECISION:
-            return result, np.ones(len(result), np.bool_)
-        return result, np.isfinite(means)
+        means = np.asarray(means, np.float32)
+        if self.provider.key in _LOWERS_PRECISION and not np.isfinite(means).all():
+            white = np.float32(np.iinfo(result.dtype).max)
+            means = np.where(np.isfinite(means), means, result.mean(axis=(1, 2, 3), dtype=np.float32) / white)
+        return result, means

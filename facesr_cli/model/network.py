@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -33,11 +33,23 @@ MAX_DRIFT_LEVELS = 8.0
 stays below one level; black, white or noisy output of a broken one does not. What a file states as its drift
 is added: some adversarial networks move colours by their nature."""
 
+CLIPPED_FACTOR = 3.0
+"""How many times that a picture may be off whose mean before clipping is not. Edges between black and white
+are overshot, and clipping takes what lies beyond: pictures of 1 bit and dithered ones differ by up to 15."""
+
 SMALLEST_JUDGED_PX = 16
 """Pictures with a shorter side are all border, where a sound network may drift; they are not judged."""
 
 _SAMPLE_PX = 2 * max(MULTIPLES)
 """Side of a small picture that every network takes."""
+
+
+class _Larger(NamedTuple):
+    """What a network made of one picture."""
+
+    pixels: Pixels
+    mean: float
+    """Before clipping, white being 1."""
 
 
 class Network:
@@ -93,22 +105,23 @@ class Network:
         accepted: list[Pixels] = []
         for index, (picture, larger) in enumerate(zip(pictures, results, strict=True)):
             if larger is not None and _is_plausible(picture, larger, self._most_drift):
-                accepted.append(larger)
+                accepted.append(larger.pixels)
                 continue
             # fp16 overflows on some GPUs; fp32 tells whether the network or its arithmetic is at fault.
             again = self._infer(self._engine("cpu", pixel_type), picture[np.newaxis])[0]
             if again is None:
                 raise UpscaleFailedError(
                     "implausible-output",
-                    f"{self._model.info.name} returned undefined numbers, also in fp32 on the CPU.",
+                    f"{self._model.info.name} returned undefined numbers, also in fp32 on the CPU. "
+                    "Try another --model.",
                 )
             if not _is_plausible(picture, again, self._most_drift):
                 raise UpscaleFailedError(
                     "implausible-output",
-                    f"{self._model.info.name} returned a picture whose brightness differs from the original "
-                    f"by more than {self._most_drift:g} levels, also in fp32 on the CPU.",
+                    f"{self._model.info.name} returned a picture whose brightness differs from the original by "
+                    f"more than {self._most_drift:g} levels, also in fp32 on the CPU. Try another --model.",
                 )
-            accepted.append(again)
+            accepted.append(again.pixels)
             self.repeated |= {index}
         return accepted
 
@@ -137,7 +150,7 @@ class Network:
         self._engines.clear()
         self._closed = True
 
-    def _infer(self, engine: Engine, batch: Pixels) -> list[Pixels | None]:
+    def _infer(self, engine: Engine, batch: Pixels) -> list[_Larger | None]:
         """Run (n,h,w,3) through `engine`, filled up where the network takes a fixed number of pictures.
 
         None stands for a picture whose numbers were not all finite.
@@ -149,13 +162,13 @@ class Network:
         if fills_up and engine.provider.key == self.provider_key:
             fixed = self._largest[shape] = max(fixed, self._largest.get(shape, 0))
         expected = (fixed, batch.shape[1] * scale, batch.shape[2] * scale, 3)
-        results: list[Pixels | None] = []
+        results: list[_Larger | None] = []
         for first in range(0, len(batch), fixed):
             part = batch[first : first + fixed]
             spare = fixed - len(part)
             filled = np.concatenate([part, part[-1:].repeat(spare, axis=0)]) if spare else part
             try:
-                larger, finite = engine.run(filled)
+                larger, means = engine.run(filled)
             except UpscaleFailedError as error:
                 self._largest.pop(shape, None)
                 if error.reason == "out-of-memory" and fills_up and spare:
@@ -175,7 +188,10 @@ class Network:
                 )
             if spare:  # a view would keep what was filled up in memory until the picture is written
                 larger = larger[: len(part)].copy()
-            results += [larger[index] if finite[index] else None for index in range(len(part))]
+            results += [
+                _Larger(pixels, float(mean)) if math.isfinite(mean) else None
+                for pixels, mean in zip(larger[: len(part)], means, strict=False)
+            ]
         return results
 
     def _still_works(self, engine: Engine) -> bool:
@@ -256,8 +272,12 @@ def mix(model: Model, realism: float | None) -> Model:
     )
 
 
-def _is_plausible(picture: Pixels, larger: Pixels, most_levels: float) -> bool:
+def _is_plausible(picture: Pixels, larger: _Larger, most_levels: float) -> bool:
     if min(picture.shape[:2]) < SMALLEST_JUDGED_PX:
         return True
-    level = float(np.iinfo(picture.dtype).max) / 255
-    return abs(float(picture.mean()) - float(larger.mean())) <= most_levels * level
+    white = float(np.iinfo(picture.dtype).max)
+    mean = float(picture.mean()) / white
+    clipped, unclipped = (
+        abs(each - mean) * 255 for each in (float(larger.pixels.mean()) / white, larger.mean)
+    )
+    return clipped <= most_levels or (unclipped <= most_levels and clipped <= CLIPPED_FACTOR * most_levels)

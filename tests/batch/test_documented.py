@@ -12,7 +12,9 @@ from facesr_cli.commands.upscale import upscale
 _ROOT = Path(__file__).parents[2]
 _PAGE = (_ROOT / "docs" / "upscale.md").read_text(encoding="utf-8")
 # As reasons are written: first argument of an error, a keyword, or what a classifying function returns.
-_REASON = re.compile(r'(?:Error\(\s*|reason ?= ?|_(?:skipped|refused)\(\s*job,\s*|return )"([a-z]+(?:-[a-z]+)*)"')
+_REASON = re.compile(
+    r'(?:Error\(\s*|reason ?= ?|_(?:skipped|refused)\(\s*job,\s*|return )"([a-z]+(?:-[a-z]+)*)"'
+)
 
 
 def test_every_reason_is_in_the_tables():

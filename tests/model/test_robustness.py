@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from itertools import product
 from pathlib import Path
 
@@ -176,11 +177,66 @@ def test_an_edge_gets_no_halo(network, known, direction):
         assert ours <= lanczos + 2
 
 
+@pytest.mark.parametrize("quality", [30, 50, 75, 90])
+def test_jpeg_blocks_are_not_brought_out(network, astronaut, quality):
+    """No worse than bicubic, and the steps where blocks of 8x8 meet in a face smaller than its steps."""
+    file = io.BytesIO()
+    Image.fromarray(bicubic(astronaut)).save(file, "JPEG", quality=quality)
+    with Image.open(file) as opened:
+        low = np.array(opened)
+    ours, plain = network.upscale(low), enlarge(low, "bicubic", scale=2)
+    allowed = ADVERSARIAL_LOSS_DB if network.info.adversarial else 0.0
+    assert psnr_db(ours, astronaut) >= psnr_db(plain, astronaut) - allowed
+    assert blocking(ours) <= 0.9 * blocking(plain)
+
+
+def bilevel(astronaut):
+    """Pictures of black and white only: dithered, by threshold, and as a printed screen."""
+    grey = Image.fromarray(astronaut).convert("L").resize((256, 256))
+    yield np.array(grey.convert("1").convert("RGB"))
+    yield np.array(grey.point(lambda level: 255 * (level > 60)).convert("RGB"))
+    y, x = np.mgrid[0:256, 0:256] * (np.pi / 3)
+    screen = 127.5 + 63 * (np.sin(x + y) + np.sin(x - y))
+    yield np.repeat(((np.array(grey) > screen) * 255).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def test_pictures_of_one_bit_are_enlarged(network, astronaut):
+    for picture in bilevel(astronaut):
+        larger = network.upscale(picture)
+        assert abs(float(larger.mean()) - float(picture.mean())) < 20
+        assert np.corrcoef(larger[::2, ::2].ravel(), picture.ravel())[0, 1] > 0.8
+
+
+@pytest.mark.parametrize("realism", [0.25, 0.5, 0.75])
+def test_mixed_networks_invent_no_shades(realism):
+    """What holds for both ends, constants within a level and ramps within two, holds between them."""
+    with Upscaler("face-x2", provider="cpu", threads=1, realism=realism) as mixed:
+        for colour in (*GREYS[::2], *SKIN[::2]):
+            result = mixed.upscale(np.full((32, 40, 3), colour, np.uint8))
+            assert np.abs(result.astype(int) - colour).max() <= 1
+        ramp = 10 + (np.arange(120) * (235 / 119))[None, :, None].repeat(120, 0).repeat(3, 2)
+        fine = 10 + ((np.arange(240) + 0.5) / 2 - 0.5)[None, :, None] * (235 / 119)
+        assert np.abs(mixed.upscale(np.round(ramp).astype(np.uint8)) - fine).max() <= 2
+
+
 def gain_db(network, original):
     """PSNR over Pillow's bicubic after reduction by `bicubic`."""
     low = bicubic(original)
     ours = psnr_db(network.upscale(low), original)
     return ours - psnr_db(enlarge(low, "bicubic", scale=2), original)
+
+
+def blocking(picture):
+    """Mean step across the borders of 16x16 blocks beyond the mean step elsewhere, in levels."""
+    face = picture[112:208, 192:256].astype(
+        float
+    )  # the astronaut's, nose to chin; begins at a border both ways
+    excess = []
+    for axis in (0, 1):
+        steps = np.abs(np.diff(face, axis=axis)).mean(axis=(1 - axis, 2))
+        border = np.arange(1, len(steps) + 1) % 16 == 0
+        excess.append(steps[border].mean() - steps[~border].mean())
+    return float(np.mean(excess))
 
 
 def overshoot(result, dark, light):
