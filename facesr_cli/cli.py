@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
@@ -14,13 +15,20 @@ from facesr_cli.commands.models import models
 from facesr_cli.commands.train import train
 from facesr_cli.commands.upscale import upscale
 from facesr_cli.errors import FacesrError
-from facesr_cli.streams import prepare_streams
+from facesr_cli.streams import StdoutError, discard_stdout, prepare_streams
 
 
 class _Group(click.Group):
     def main(self, *args: Any, **options: Any) -> Any:
         prepare_streams()
-        return super().main(*args, **options)
+        # On Windows click would expand the patterns of --include and $NAMES in paths, too.
+        options.setdefault("windows_expand_args", False)
+        try:
+            return super().main(*args, **options)
+        except StdoutError as error:  # other than of a pipe that has no reader any more, which click knows
+            discard_stdout()
+            click.echo(f"Error: stdout cannot be written ({error.strerror}).", err=True)
+            sys.exit(1)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

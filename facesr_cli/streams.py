@@ -29,6 +29,35 @@ def _lossy(stream: TextIO) -> TextIO:
     )
 
 
+class StdoutError(OSError):
+    """What the system said when stdout was written, so that no other fault is taken for it."""
+
+
+class _Telling(io.FileIO):
+    """Raises `StdoutError` in the place of OSError."""
+
+    def write(self, data: Any, /) -> Any:
+        try:
+            return super().write(data)
+        except OSError as error:
+            raise StdoutError(error.errno, error.strerror) from error
+
+
+def _telling(stream: TextIO) -> TextIO:
+    """Return a text stream to the descriptor of `stream` that names itself in errors.
+
+    What the encoding of a pipe or file lacks is escaped, as stderr does it, and costs no line.
+    """
+    stream.flush()
+    raw: Any = _Telling(stream.fileno(), "w", closefd=False)
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        encoding=stream.encoding,
+        errors="backslashreplace",
+        line_buffering=stream.isatty(),
+    )
+
+
 def prepare_streams() -> None:
     """Make stdin, stdout and stderr fit for a program that writes files and may lose its terminal.
 
@@ -36,7 +65,8 @@ def prepare_streams() -> None:
     is opened would take their number, and messages would be written into it.
 
     What stderr no longer takes is lost. It carries commentary only, so a reader that has gone away (Ctrl-C
-    also ends the `tee` behind a pipe) is no reason to end a run, or to change its exit code.
+    also ends the `tee` behind a pipe) is no reason to end a run, or to change its exit code. What stdout no
+    longer takes is a `StdoutError`.
     """
     for descriptor, (name, mode) in enumerate(_STREAMS):
         try:
@@ -49,7 +79,10 @@ def prepare_streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
     # Others that stand in its place, as in tests, and the consoles of Windows, which are no files, stay.
-    original: Any = sys.__stderr__
+    original: Any = sys.__stdout__
+    if sys.stdout is original and not (os.name == "nt" and sys.stdout.isatty()):
+        sys.stdout = _telling(sys.stdout)
+    original = sys.__stderr__
     if sys.stderr is original and not (os.name == "nt" and sys.stderr.isatty()):
         sys.stderr = _lossy(sys.stderr)
 

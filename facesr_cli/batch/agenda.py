@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,13 +43,20 @@ class Plan:
         return tuple(job for job in self.jobs if job not in self.settled)
 
 
-def make_plan(settings: Settings, model: ModelFacts) -> Plan:
+def make_plan(settings: Settings, model: ModelFacts, stopped: Callable[[], bool] = lambda: False) -> Plan:
     """Find the photographs and decide about each of them.
+
+    Args:
+        settings: What to do.
+        model: What outputs depend on.
+        stopped: Says that nothing more is to be read for comparisons; photographs about which nothing is
+            decided then are left to be run.
 
     Raises:
         UsageError: An INPUT does not exist, -o makes no sense, or --existing error found an output.
         OutputCollisionError: Two outputs, or an output and an input, are the same file.
         CapabilityError: A journal was written by a newer version, or cannot be read.
+        PlanInterruptedError: `stopped`, before it was known which files are outputs of an earlier run.
     """
     check_inputs(settings)
     where = places(settings, model.scale)
@@ -71,7 +79,7 @@ def make_plan(settings: Settings, model: ModelFacts) -> Plan:
             )
         else:
             ignored.append(found)
-    kept, own = drop_own_outputs(sources)
+    kept, own = drop_own_outputs(sources, stopped)
     jobs = make_jobs(kept, where, settings)
     if settings.existing == "error":
         refuse_existing(jobs)
@@ -84,7 +92,7 @@ def make_plan(settings: Settings, model: ModelFacts) -> Plan:
     return Plan(
         jobs=jobs,
         absent=absent,
-        settled=_settled(jobs, settings, journals, recipe),
+        settled=_settled(jobs, settings, journals, recipe, stopped),
         blocked=tuple(blocked),
         ignored=(*ignored, *own),
         journals=journals,
@@ -98,7 +106,11 @@ def refused(job: Job, error: WriteFailedError) -> FileResult:
 
 
 def _settled(
-    jobs: tuple[Job, ...], settings: Settings, journals: dict[Path, Journal], recipe: Recipe
+    jobs: tuple[Job, ...],
+    settings: Settings,
+    journals: dict[Path, Journal],
+    recipe: Recipe,
+    stopped: Callable[[], bool],
 ) -> dict[Job, FileResult]:
     outside: dict[tuple[Path, Path], WriteFailedError] = {}
     for directory, root in {(job.destination.parent, job.out_root) for job in jobs}:
@@ -108,6 +120,8 @@ def _settled(
             outside[directory, root] = error
     settled: dict[Job, FileResult] = {}
     for job in jobs:
+        if stopped():
+            break
         leading_out = outside.get((job.destination.parent, job.out_root))
         if leading_out is not None:
             settled[job] = refused(job, leading_out)

@@ -8,6 +8,7 @@ import io
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -20,7 +21,9 @@ _PART_NAME = re.compile(r"\.facesr-[0-9a-f]{16}\.part")
 _temporary: dict[Path, os.stat_result] = {}
 
 
-def write_atomically(path: Path, data: bytes, *, durable: bool = False, replace: bool = True) -> None:
+def write_atomically(
+    path: Path, data: bytes, *, durable: bool = False, replace: bool = True, as_private_as: int | None = None
+) -> None:
     """Write `data` to `path`: a temporary file in the same directory, then a rename.
 
     Args:
@@ -29,6 +32,7 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = False, replace:
         data: The whole file.
         durable: Also wait until the disk has the bytes, against power cuts.
         replace: False where nothing may be there; what is there then stays.
+        as_private_as: Mode of a file; whom that does not let read, this one does not either.
 
     Raises:
         WriteFailedError: `exists-unknown` (only without `replace`), `disk-full`, `write-no-permission` or
@@ -36,6 +40,8 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = False, replace:
     """
     try:
         with _new_part(path.parent) as (part, file):
+            if as_private_as is not None:
+                _restrict(file.fileno(), as_private_as)
             file.write(data)
             file.flush()
             if durable:
@@ -150,6 +156,14 @@ def _new_part(directory: Path) -> Iterator[tuple[Path, io.BufferedWriter]]:
             stack.callback(file.close)
         with temporary(part, descriptor):
             yield part, file
+
+
+def _restrict(descriptor: int, mode: int) -> None:
+    """Take from group and others what `mode` does not give them, where the file system has modes."""
+    if os.name == "posix":
+        allowed = stat.S_IMODE(os.fstat(descriptor).st_mode) & (mode | stat.S_IRWXU)
+        with contextlib.suppress(OSError):
+            os.fchmod(descriptor, allowed)
 
 
 def _create(directory: Path) -> tuple[Path, int]:

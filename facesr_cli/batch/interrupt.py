@@ -17,6 +17,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _FIRST = b"\nInterrupted: photographs in flight are being finished. Once more ends at once.\n"
 
 
+class PlanInterruptedError(Exception):
+    """A plan was given up because of a signal, before any photograph was begun."""
+
+
 class Interrupt:
     """A context in which the two signals set `signum` instead of raising.
 

@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from facesr_cli.batch.discover import Ignored, Locations, Source
+from facesr_cli.batch.interrupt import PlanInterruptedError
 from facesr_cli.batch.journal import Entry, Journal
 from facesr_cli.errors import CapabilityError
 
 
-def drop_own_outputs(sources: Iterable[Source]) -> tuple[list[Source], list[Ignored]]:
+def drop_own_outputs(
+    sources: Iterable[Source], stopped: Callable[[], bool] = lambda: False
+) -> tuple[list[Source], list[Ignored]]:
     """Leave out every source that an earlier run made from another of these sources.
 
     So `upscale .` beside an old `portraits-x2`, or `upscale *.jpg` beside old `NAME-x2.jpg`, does what the
     first run did. `upscale portraits-x2` alone enlarges once more, because its originals are not inputs. Nor
     is a photograph left out that has only taken the name of an output: the journal's digest decides.
 
+    Args:
+        sources: What was found.
+        stopped: Says that no more files are to be read.
+
     Raises:
         CapabilityError: A journal in an input tree was written by a newer version, or is no file.
+        PlanInterruptedError: `stopped`, with files still to be read.
     """
     listed = list(sources)
     location_of = Locations()
     present = {location_of(source.path) for source in listed}
-    origins = _Origins(location_of, present)
+    origins = _Origins(location_of, present, stopped)
     kept: list[Source] = []
     dropped: list[Ignored] = []
     for source in listed:
@@ -39,7 +47,8 @@ def drop_own_outputs(sources: Iterable[Source]) -> tuple[list[Source], list[Igno
 class _Origins:
     """Looks for the photographs that outputs were made from, in the journals above the outputs."""
 
-    def __init__(self, location_of: Locations, present: set[str]) -> None:
+    def __init__(self, location_of: Locations, present: set[str], stopped: Callable[[], bool]) -> None:
+        self._stopped = stopped
         self._location_of = location_of
         self._present = present
         self._by_directory: dict[str, Journal | None] = {}
@@ -66,6 +75,8 @@ class _Origins:
             origin = self._location_of(os.path.join(directory, entry.source))
             if origin == path or origin not in self._present or os.stat(path).st_size != entry.output_size:
                 return False
+            if self._stopped():
+                raise PlanInterruptedError
             with open(path, "rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest() == entry.output_sha256
         except (OSError, ValueError):  # a name that cannot be one, or a file that fails by name later

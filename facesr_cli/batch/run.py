@@ -15,7 +15,7 @@ from facesr_cli.batch.atomic import is_writable, write_atomically
 from facesr_cli.batch.claims import claim
 from facesr_cli.batch.fleet import members_of
 from facesr_cli.batch.inference import PhotoUpscaler
-from facesr_cli.batch.interrupt import Interrupt
+from facesr_cli.batch.interrupt import Interrupt, PlanInterruptedError
 from facesr_cli.batch.pipeline import Limits, Pipeline
 from facesr_cli.batch.plan import Job, check_inputs
 from facesr_cli.batch.progress import Progress, Silent
@@ -59,10 +59,15 @@ def run_batch(
     shown = Silent() if progress is None else progress
     begun_s = time.perf_counter()
     upscaler = upscaler_factory(settings)
+    facts = _facts(upscaler)
+    interrupt = Interrupt()
+
+    def plan_it() -> Plan:
+        return make_plan(settings, upscaler.info, lambda: interrupt.signum is not None)
+
     try:
-        with Interrupt() as interrupt, claim(lambda: make_plan(settings, upscaler.info)) as claimed:
+        with interrupt, claim(plan_it) as claimed:
             plan = claimed.plan
-            facts = _facts(upscaler)
             shown.begin(_headline(facts, plan, claimed.unlocked), len(plan.todo))
             course = _Course(plan, settings, interrupt, shown)
             try:
@@ -78,6 +83,9 @@ def run_batch(
             signal=interrupt.signum,
             error=pipeline.error,
         )
+    except PlanInterruptedError:
+        elapsed_s = time.perf_counter() - begun_s
+        report = Report(facts=facts, files=(), elapsed_s=elapsed_s, signal=interrupt.signum)
     finally:
         upscaler.close()
     return report if settings.report is None else _write_report(report, settings.report)

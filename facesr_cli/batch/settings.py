@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,8 +75,11 @@ class Settings:
                 )
         if self.verify and self.existing != "resume":
             raise UsageError(f"--verify goes with --existing resume, not with {self.existing}.")
-        if self.max_megapixels is not None and self.max_megapixels <= 0:
-            raise UsageError(f"--max-megapixels {self.max_megapixels:g} is not more than 0.")
+        if self.max_megapixels is not None and not 0 < self.max_megapixels < math.inf:
+            raise UsageError(
+                f"--max-megapixels {self.max_megapixels:g} is not a number above 0. Name one that is large "
+                "enough for your photographs."
+            )
         if self.report is not None:
             if self.report.is_dir():
                 raise UsageError(f"--report {self.report} is a directory. Name a file in it.")

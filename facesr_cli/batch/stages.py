@@ -35,6 +35,8 @@ class Decoded:
     source_size: int
     """Bytes of the file when it was read."""
     source_mtime_ns: int
+    source_mode: int
+    """Permissions, as `os.stat_result.st_mode` has them."""
     elapsed_s: float
     """Spent on it so far."""
 
@@ -64,6 +66,7 @@ def decode_stage(job: Job) -> Decoded | FileResult:
         photo=_with_kind_note(photo, job),
         source_size=status.st_size,
         source_mtime_ns=status.st_mtime_ns,
+        source_mode=status.st_mode,
         elapsed_s=time.perf_counter() - begun_s,
     )
 
@@ -134,7 +137,13 @@ class Writer:
         try:
             journal.append(entry)
             make_directories(job.destination.parent, below=job.out_root)
-            write_atomically(job.destination, data, durable=True, replace=job not in self.absent)
+            write_atomically(
+                job.destination,
+                data,
+                durable=True,
+                replace=job not in self.absent,
+                as_private_as=decoded.source_mode,
+            )
         except WriteFailedError as error:
             if error.reason == "exists-unknown" or not os.path.lexists(job.destination):
                 # The name stands for nothing that was made here. What is put there later is not ours either.

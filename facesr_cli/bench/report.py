@@ -144,9 +144,12 @@ def write_report(result: BenchResult, folder: Path) -> None:
         WriteFailedError: A file cannot be written.
     """
     files = {
-        "bench.json": json_text(result).encode(),
-        "bench.md": markdown(result).encode(),
-        "images.csv": images_csv(result).encode(),
+        name: text.encode(errors="backslashreplace")  # names of files may be no text at all
+        for name, text in (
+            ("bench.json", json_text(result)),
+            ("bench.md", markdown(result)),
+            ("images.csv", images_csv(result)),
+        )
     }
     files |= {f"{CROPS}/{picture.name}": picture.png for picture in result.pictures}
     for name, data in files.items():

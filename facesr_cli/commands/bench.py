@@ -130,6 +130,8 @@ def bench(
 
     with shown_progress(sys.stderr) as progress:
         result = run_bench(settings, open_upscaler=open_upscaler, progress=progress)
+    if report_dir is not None:  # first of all: hours of work must not depend on who reads stdout
+        write_report(result, report_dir)
     if as_json:
         click.echo(json_text(result), nl=False)
     else:
@@ -137,7 +139,6 @@ def bench(
     for failure in result.failures:
         click.echo(f"failed: {failure.file}: {failure.message}", err=True)
     if report_dir is not None:
-        write_report(result, report_dir)
         click.echo(f"report: {report_dir / 'bench.md'}", err=True)
     ctx.exit(result.exit_code)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,6 +109,7 @@ def upscale(
     from facesr_cli.batch.run import run_batch
     from facesr_cli.batch.settings import Settings
 
+    flags["inputs"] = _expanded(flags["inputs"]) if os.name == "nt" else flags["inputs"]
     settings = Settings(tile_px=flags.pop("tile"), **flags)
     if dry_run:
         ctx.exit(_dry_run(settings, as_json=as_json, verbose=verbose))
@@ -115,6 +118,15 @@ def upscale(
     )
     _tell(report, quiet=quiet, verbose=verbose)
     ctx.exit(_print_document(report) if as_json else report.exit_code)
+
+
+def _expanded(inputs: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Inputs with patterns replaced by what they match: for Windows, whose shells leave that to programs."""
+    expanded: list[Path] = []
+    for path in inputs:
+        matches = [] if path.exists() else sorted(glob.glob(str(path)))
+        expanded += map(Path, matches) if matches else [path]
+    return tuple(expanded)
 
 
 def _print_document(report: Report) -> int:

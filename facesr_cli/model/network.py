@@ -118,8 +118,9 @@ class Network:
             if not _is_plausible(picture, again, self._most_drift):
                 raise UpscaleFailedError(
                     "implausible-output",
-                    f"{self._model.info.name} returned a picture whose brightness differs from the original by "
-                    f"more than {self._most_drift:g} levels, also in fp32 on the CPU. Try another --model.",
+                    f"{self._model.info.name} returned a picture whose brightness differs from the original "
+                    f"by more than {self._most_drift:g} levels, also in fp32 on the CPU. Try another "
+                    "--model.",
                 )
             accepted.append(again.pixels)
             self.repeated |= {index}

@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 from facesr_cli.cache import cache_folder
+from facesr_cli.errors import ProviderError
 from facesr_cli.model import cuda_driver
 from facesr_cli.model.providers import Provider, installed_wheels, openvino_device
 from facesr_cli.model.tuning import Tuning
@@ -23,7 +24,13 @@ def provider_options(
         return _cuda_options(device, precision, tuning)
     if provider.key == "tensorrt":
         folder = engine_folder(device, precision, cache_key)
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ProviderError(
+                f"{folder}: TensorRT's engines cannot be kept there ({error.strerror or error}). Name "
+                "another folder in the environment variable FACESR_CACHE, or choose --provider cuda."
+            ) from error
         return {
             "device_id": str(device),
             "trt_fp16_enable": str(precision == "fp16"),

@@ -76,4 +76,9 @@ def _classify_unidentified(path: Path) -> tuple[str, str]:
     webp = head.startswith(b"RIFF") and head[8:12] == b"WEBP"
     if webp or head.startswith(_MAGIC) or is_heif(head) or is_avif(head):
         return "damaged", "starts like a photograph, but its header is broken. Copy it again from its origin."
+    if head.startswith((b"%!", b"\xc5\xd0\xd3\xc6")):
+        return (
+            "not-an-image",
+            "is a PostScript document, not a photograph. Convert it to PNG, or --exclude it.",
+        )
     return "not-an-image", "is not an image that Pillow knows. Convert it to JPEG or PNG, or --exclude it."

@@ -186,6 +186,23 @@ def test_abandon_removes_what_is_being_written(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
+def test_what_is_private_stays_private(run, album):
+    (album / "a.png").chmod(0o600)
+    (album / "z.tiff").chmod(0o440)
+    (album / "sub" / "a.png").chmod(0o666)
+    before = os.umask(0o022)
+    try:
+        run(album)
+    finally:
+        os.umask(before)
+    modes = {
+        name: (album.with_name("album-x2") / name).stat().st_mode & 0o777 for name in ("a.png", "z.tiff")
+    }
+    assert modes == {"a.png": 0o600, "z.tiff": 0o640}
+    assert (album.with_name("album-x2") / "sub" / "a.png").stat().st_mode & 0o777 == 0o644
+
+
 def test_a_failing_encoder_leaves_nothing(run, album, tree, monkeypatch):
     real = Image.Image.save
 

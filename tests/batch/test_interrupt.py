@@ -126,6 +126,36 @@ def test_a_signal_while_the_plan_is_made_leaves_a_report_too(run, root, monkeypa
     assert not (root / "in-x2" / ".facesr-lock").exists()
 
 
+def test_a_signal_ends_the_comparison_of_outputs(run, root, monkeypatch):
+    assert run(root / "in").exit_code == 0
+    compared = []
+
+    def slow(path):
+        compared.append(path)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.2)
+
+    monkeypatch.setattr("facesr_cli.batch.existing._sha256", slow)
+    report = run(root / "in", verify=True)
+    assert report.exit_code == 130 and len(compared) == 1
+    assert {result.reason for result in report.files} == {"interrupted"}
+
+
+def test_a_signal_while_outputs_are_told_from_photographs_leaves_a_report(run, root, monkeypatch):
+    assert run(root / "in").exit_code == 0
+
+    def stopped_at_once(settings, model, stopped):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.2)
+        return make_plan(settings, model, stopped)
+
+    monkeypatch.setattr("facesr_cli.batch.run.make_plan", stopped_at_once)
+    report = run(root, report=root / "report.json", out=root.with_name("elsewhere"))
+    assert report.exit_code == 128 + signal.SIGTERM
+    assert json.loads((root / "report.json").read_text())["files"] == []
+    assert not root.with_name("elsewhere").exists()
+
+
 @pytest.mark.parametrize("inference", [20, "native"])
 def test_second_signal_ends_at_once(root, inference):
     process = _start(root, inference)

@@ -137,6 +137,8 @@ def test_settings_refuse_contradictions(tmp_path):
         {"inputs": (tmp_path,), "report": tmp_path / "missing" / "r.json"},
         {"inputs": (tmp_path,), "report": tmp_path},
         {"inputs": (tmp_path,), "max_megapixels": 0},
+        {"inputs": (tmp_path,), "max_megapixels": float("inf")},
+        {"inputs": (tmp_path,), "max_megapixels": float("nan")},
     ):
         with pytest.raises(UsageError):
             Settings(**flags)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -148,6 +150,24 @@ def test_report_folder(portraits, tmp_path):
     assert result.exit_code == 0, result.output
     assert {path.name for path in folder.iterdir()} == {"bench.json", "bench.md", "images.csv", "crops"}
     assert str(folder) in result.stderr
+
+
+def test_the_report_does_not_depend_on_who_reads_stdout(portraits, tmp_path, monkeypatch):
+    monkeypatch.setattr("facesr_cli.commands.bench._print_table", lambda _result: 1 / 0)
+    result = run(portraits, "--no-throughput", "--degradation", "bicubic", "-o", tmp_path / "report")
+    assert isinstance(result.exception, ZeroDivisionError)
+    assert (tmp_path / "report" / "bench.json").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no names that are no text")
+def test_names_that_are_no_text(portraits, tmp_path):
+    os.rename(os.fsencode(next(portraits.glob("*.png"))), os.fsencode(portraits) + b"/caf\xe9.png")
+    result = run(portraits, "--no-throughput", "--degradation", "bicubic", "-o", tmp_path / "report")
+    assert result.exit_code == 0, result.output
+    files = {
+        image["file"] for image in json.loads((tmp_path / "report" / "bench.json").read_text())["images"]
+    }
+    assert "caf\udce9.png" in files
 
 
 def test_pairs(portraits, tmp_path):

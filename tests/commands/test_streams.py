@@ -83,6 +83,36 @@ def test_a_document_that_nobody_takes_is_a_failure(album):
     assert said.splitlines()[-1].startswith("Error: the document cannot be written to stdout")
 
 
+@pytest.mark.parametrize(
+    "flags", [("--version",), ("models",), ("models", "--json"), ("upscale", "ALBUM", "--dry-run")]
+)
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
+def test_a_stdout_that_takes_nothing_is_said_in_a_sentence(album, flags):
+    command = [
+        sys.executable,
+        "-m",
+        "facesr_cli",
+        *(str(album) if word == "ALBUM" else word for word in flags),
+    ]
+    with open("/dev/full", "w") as full:
+        process = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=100)
+    assert process.returncode == 1
+    assert process.stderr.splitlines()[-1] == "Error: stdout cannot be written (No space left on device)."
+    assert "Traceback" not in process.stderr
+
+
+def test_names_that_stdout_cannot_spell_are_escaped(album):
+    (album / "0.png").rename(album / "Łukasz.png")
+    process = subprocess.run(
+        [sys.executable, "-m", "facesr_cli", "upscale", str(album), "--dry-run"],
+        stdout=subprocess.PIPE,
+        env=os.environ | {"PYTHONIOENCODING": "cp1252"},
+        timeout=100,
+    )
+    assert process.returncode == 0
+    assert b"\\u0141ukasz.png" in process.stdout and b"no collisions" in process.stdout
+
+
 def test_closed_descriptors_are_not_taken_by_files_of_the_run(album):
     process = subprocess.Popen(
         ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *_command(album)],

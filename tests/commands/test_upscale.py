@@ -148,6 +148,15 @@ def test_a_provider_that_dies_in_the_middle_leaves_a_report_and_exit_code_3(albu
         assert [entry["reason"] for entry in document["files"]] == ["provider-lost"] * 2
 
 
+def test_patterns_can_be_expanded_where_shells_do_not(album):
+    matches = [path for path in album.iterdir() if path.suffix == ".png"]
+    assert module._expanded((album / "*.png", album, album / "none-*")) == (
+        *sorted(matches),
+        album,
+        album / "none-*",
+    )
+
+
 def test_dry_run_prints_the_plan_on_stdout_and_writes_nothing(opened, album, monkeypatch, tmp_path):
     monkeypatch.setattr("facesr_cli.model.catalogue.resolve_model", lambda _name: tmp_path / "m.onnx")
     model = SimpleNamespace(info=_Nearest.info)

@@ -109,3 +109,12 @@ def test_engines_are_kept_by_gpu_versions_model_and_precision(driver, monkeypatc
     folder.mkdir(parents=True)
     (folder / "TensorrtExecutionProvider_1_sm90.engine").write_bytes(b"")
     assert provider_options.building_notice(folder) is None
+
+
+def test_a_cache_that_cannot_be_made_is_said(monkeypatch, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("FACESR_CACHE", str(tmp_path / "file"))
+    with pytest.raises(ProviderError, match="FACESR_CACHE"):
+        provider_options.provider_options(
+            providers.PROVIDERS["tensorrt"], device=0, precision="fp16", cache_key="sha256:" + "ab" * 32
+        )

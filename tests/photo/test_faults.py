@@ -49,6 +49,15 @@ def test_content_that_is_no_photograph(tmp_path: Path, name: str, content: bytes
     assert _reason(tmp_path / name) == reason
 
 
+def test_postscript_is_never_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *_args, **_options: pytest.fail("run"))
+    path = tmp_path / "portrait.jpg"
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n%%EndComments\n{} loop\n%%EOF\n")
+    assert _reason(path) == "not-an-image"
+    with pytest.raises(UnreadablePhotoError, match="PostScript"):
+        header_size(path)
+
+
 def test_directory_missing_file_and_links(tmp_path: Path) -> None:
     (tmp_path / "x.jpg").mkdir()
     (tmp_path / "nowhere.jpg").symlink_to(tmp_path / "missing")
