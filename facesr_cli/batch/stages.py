@@ -23,6 +23,7 @@ from facesr_cli.batch.wording import printable
 from facesr_cli.errors import PhotoError, UnreadablePhotoError, WriteFailedError
 from facesr_cli.photo import Photo, bleed, decode, encode, fit_to_format, header_size
 from facesr_cli.photo.formats import format_of_source, format_of_suffix
+from facesr_cli.photo.places import enlarged_exif
 from facesr_cli.photo.planes import lanczos
 
 
@@ -168,6 +169,7 @@ def enlarged(photo: Photo, larger: NDArray[Any]) -> Photo:
     return replace(
         photo,
         pixels=larger,
+        exif=enlarged_exif(photo.exif, height // photo.pixels.shape[0]),
         alpha=None if alpha is None else lanczos(alpha, width, height),
     )
 

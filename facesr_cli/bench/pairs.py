@@ -12,6 +12,9 @@ from facesr_cli.photo.formats import PHOTO_SUFFIXES
 
 _NAMES_SHOWN = 10
 
+REPORT, CROPS = "bench.json", "crops"
+"""In the folder of a report: the document, and the folder of its pictures."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
@@ -26,7 +29,9 @@ class Sample:
 
 
 def find_photographs(directory: Path) -> list[Path]:
-    """Return the photographs below a directory, sorted by relative path, without hidden files and folders.
+    """Return the photographs below a directory, sorted by relative path.
+
+    Hidden files and folders do not count, nor do the pictures in a report of `bench`.
 
     Raises:
         UsageError: `directory` is not a directory, or there is no photograph in it.
@@ -36,6 +41,8 @@ def find_photographs(directory: Path) -> list[Path]:
     found = []
     for folder, subfolders, names in os.walk(directory):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        if REPORT in names and CROPS in subfolders:
+            subfolders.remove(CROPS)
         found += [
             Path(folder, name)
             for name in names

@@ -9,6 +9,7 @@ import json
 import os
 from pathlib import Path
 
+from facesr_cli.bench.pairs import CROPS, REPORT
 from facesr_cli.bench.result import BenchResult, ImageScore, Row
 from facesr_cli.bench.speed_table import SPEED, SPEED_HEADINGS, limit_sentence, speed_cells
 from facesr_cli.errors import UsageError, WriteFailedError
@@ -39,8 +40,6 @@ BESIDE_HEADINGS = (
     "LR dB",
 )
 """Headings of the second table, the first two for text."""
-
-CROPS = "crops"
 
 
 def row_cells(row: Row) -> tuple[str, ...]:
@@ -146,7 +145,7 @@ def write_report(result: BenchResult, folder: Path) -> None:
     files = {
         name: text.encode(errors="backslashreplace")  # names of files may be no text at all
         for name, text in (
-            ("bench.json", json_text(result)),
+            (REPORT, json_text(result)),
             ("bench.md", markdown(result)),
             ("images.csv", images_csv(result)),
         )

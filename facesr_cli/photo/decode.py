@@ -18,6 +18,7 @@ from facesr_cli.photo.faults import check_is_file, unreadable
 from facesr_cli.photo.metadata import Metadata, read_metadata, read_tiff_metadata
 from facesr_cli.photo.opening import opened
 from facesr_cli.photo.photograph import Photo
+from facesr_cli.photo.places import turned_exif
 from facesr_cli.photo.stated import stated_colours
 
 # Both log what `decode` either survives or reports by name; unheard, it would go to stderr.
@@ -145,14 +146,15 @@ def _photo(
     colours: Colours, metadata: Metadata, *, file_format: str, lossless: bool, notes: list[str]
 ) -> Photo:
     turn = metadata.orientation
+    pixels = _upright(colours.pixels, turn)
     return Photo(
-        pixels=_upright(colours.pixels, turn),
+        pixels=pixels,
         alpha=None if colours.alpha is None else _upright(colours.alpha, turn),
         residual=None if colours.residual is None else _upright(colours.residual, turn),
         grey=colours.grey,
         format=file_format,
         icc_profile=colours.icc_profile,
-        exif=metadata.exif,
+        exif=turned_exif(metadata.exif, metadata.turned, (pixels.shape[1], pixels.shape[0])),
         xmp=metadata.xmp,
         iptc=metadata.iptc,
         comments=metadata.comments,

@@ -22,7 +22,30 @@ _INCHES_PER_UNIT = {2: 1.0, 3: 1 / 2.54}  # inch and centimetre, TIFF 6.0
 # and raw data (330, 400, 65024) stay out too.
 _STORAGE = frozenset(
     (254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 277, 278, 279, 280, 281, 284, 288, 289)
-    + (290, 291, 292, 293, 301, 317, 320, 322, 323, 324, 325, 330, 332, 338, 339, 340, 341, 347, 400, 65024)
+    + (
+        290,
+        291,
+        292,
+        293,
+        301,
+        317,
+        320,
+        322,
+        323,
+        324,
+        325,
+        330,
+        332,
+        333,
+        334,
+        336,
+        338,
+        339,
+        340,
+        341,
+        347,
+    )
+    + (400, 65024)
     + tuple(range(512, 533))
 )
 _LAYERS = frozenset((37724, 50255))  # ImageSourceData and annotations of Photoshop: pictures of the old size
@@ -47,6 +70,8 @@ class Metadata:
     dpi: tuple[float, float] | None
     orientation: int
     """EXIF Orientation of the samples as they were decoded, 1-8; 1 where there is none or nonsense."""
+    turned: int
+    """That of the stored picture: some decoders turn it themselves."""
     notes: tuple[str, ...]
     icc_profile: bytes | None = None
     """Of a TIFF; of other files Pillow hands it out."""
@@ -76,11 +101,12 @@ def read_metadata(image: ImageFile.ImageFile, path: Path) -> Metadata:
     dpi = packets.read_dpi(image)
     return Metadata(
         exif=_upright_exif(tags, turned),
-        xmp=packets.upright_xmp(xmp),
+        xmp=packets.upright_xmp(xmp, turned),
         iptc=iptc,
         comments=texts.read_comments(image, path),
         dpi=dpi[::-1] if dpi is not None and turned in (5, 6, 7, 8) else dpi,
         orientation=orientation,
+        turned=turned,
         notes=tuple(notes),
     )
 
@@ -112,11 +138,12 @@ def read_tiff_metadata(path: Path, image: ImageFile.ImageFile | None = None) -> 
     dpi = _tiff_dpi(tags)
     return Metadata(
         exif=_upright_exif(tags, turned),
-        xmp=packets.upright_xmp(xmp),
+        xmp=packets.upright_xmp(xmp, turned),
         iptc=records or None,
         comments=(),
         dpi=dpi[::-1] if dpi is not None and turned >= 5 else dpi,
         orientation=orientation,
+        turned=turned,
         notes=tuple(notes),
         icc_profile=found.get(_PROFILE) or None,
     )

@@ -11,6 +11,8 @@ from typing import Any
 
 from PIL import Image
 
+from facesr_cli.photo.places import turned_xmp, xmp_regions_for_size
+
 _IPTC_RESOURCE = 0x0404  # of Photoshop's image resources
 # Those of Photoshop, ImageReady and others, as exiftool documents them.
 _RESOURCE_SIGNATURES = (b"8BIM", b"MeSa", b"AgHg", b"PHUT", b"DCSR")
@@ -97,12 +99,15 @@ def orientation_of_xmp(packet: bytes | None) -> int | None:
     return None if match is None else int(match[2][:9])
 
 
-def upright_xmp(packet: bytes | None) -> bytes | None:
-    """Return a packet in UTF-8 with Orientation 1, without pictures of the old size and without a video."""
+def upright_xmp(packet: bytes | None, turned: int) -> bytes | None:
+    """Return a packet in UTF-8 with Orientation 1, without pictures of the old size and without a video.
+
+    Its regions are turned, like the picture, by the Orientation `turned`.
+    """
     if packet is None:
         return None
     packet = _VIDEO_IN_XMP.sub(rb"\g<1>0", _ORIENTATION_IN_XMP.sub(rb"\g<1>1", packet))
-    return _without_thumbnails(packet)
+    return turned_xmp(_without_thumbnails(packet), turned)
 
 
 def has_video(image: Image.Image, path: Path, xmp: bytes | None) -> bool:
@@ -122,7 +127,7 @@ def xmp_for_size(packet: bytes, size: tuple[int, int]) -> bytes:
     """Return a packet that states `size` (width, height) wherever it stated one."""
     for axis, pattern in _SIZES_IN_XMP:
         packet = pattern.sub(rb"\g<1>%d" % size[axis], packet)
-    return packet
+    return xmp_regions_for_size(packet, size)
 
 
 def has_extended_xmp(image: Image.Image) -> bool:

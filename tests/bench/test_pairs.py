@@ -23,6 +23,15 @@ def test_folder_is_walked_in_order_without_hidden_files(tmp_path):
     ]
 
 
+def test_pictures_of_a_report_are_no_photographs(tmp_path):
+    for name in ("a.png", "crops/b.png", "report/crops/c.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "report" / "bench.json").write_text("{}")
+    found = [path.relative_to(tmp_path).as_posix() for path in find_photographs(tmp_path)]
+    assert found == ["a.png", "crops/b.png"], "another folder of that name counts"
+
+
 def test_samples_are_named_below_their_folder(tmp_path):
     touch(tmp_path, "a/z.png")
     (sample,) = samples_of(tmp_path)
