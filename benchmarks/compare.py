@@ -31,7 +31,15 @@ _NAMES = (
 
 _LEFT_OUT = {
     *("environment", "settings", "protocol", "images", "scores", "failures", "models", "programs"),
-    *("real_parameters", "load_average_1_min", "date", "version", "counts", "rows_by_photograph"),
+    *(
+        "real_parameters",
+        "load_average_1_min",
+        "load_average_1_min_at_start",
+        "date",
+        "version",
+        "counts",
+        "rows_by_photograph",
+    ),
 }
 _RATES = ("_per_s",)
 _TIMES = ("_s", "seconds", "s_per_megapixel")

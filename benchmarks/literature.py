@@ -31,7 +31,11 @@ import torch
 from benchmarks.literature_figures import PAPER_PSNR_DB, measured, seconds_of, strip, table
 from benchmarks.resultfile import check_output, document, write
 from benchmarks.training import WHOLE_RUN, measured_rates, resumed, trained_on
+from facesr_cli.bench.baselines import BASELINES
 from facesr_cli.errors import CapabilityError, FacesrError, ModelError, UsageError
+from facesr_cli.model.catalogue import resolve_model
+from facesr_cli.model.info import read_model
+from facesr_cli.model.onnxfile import count_parameters
 from facesr_export.exporter import export_checkpoint
 from facesr_train.checkpoint import LAST_NAME, Checkpoint, averaged_generator
 from facesr_train.objective import Objective
@@ -113,6 +117,8 @@ def _compared(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
     for name in BESIDE:
         if name not in rows:
             rows[name] = measured(name, arguments.photographs, DEGRADATION, limit=arguments.limit)
+            if name not in BASELINES:
+                rows[name]["parameters"] = count_parameters(read_model(resolve_model(name)).file.proto)
             save()
     rows["paper, as published"] = {"psnr_db": PAPER_PSNR_DB}
     for name, reason in missing.items():
@@ -125,7 +131,7 @@ def _compared(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
             path = _network(arguments, name)
             rows[name] = row | measured(path, arguments.photographs, DEGRADATION, limit=arguments.limit)
             save()
-    paths = {name: _network(arguments, name) for name in recipes} | {"face-x2": "face-x2"}
+    paths = {name: _network(arguments, name) for name in recipes} | {name: name for name in BESIDE}
     for name, seconds in seconds_of(paths, arguments.repeats).items():
         rows[name]["seconds"] = seconds
     save()

@@ -57,6 +57,7 @@ COLUMNS = {
     "block_colour_difference": ("CIEDE2000 of blocks", "{:.2f}"),
     "parameters": ("parameters", "{:,}"),
     "steps": ("steps", "{:,}"),
+    "training_s": ("training, s", "{:.0f}"),
     "seconds": ("seconds", "{:.3f}"),
     "drifted": ("brightness off by 8 levels", "{}"),
 }

@@ -15,12 +15,19 @@ from facesr_cli.bench.environment import describe_environment
 from facesr_cli.errors import UsageError
 
 
+_LOAD_AT_START = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
 def document(program: str, settings: Mapping[str, Any], figures: Mapping[str, Any]) -> dict[str, Any]:
     """Return the document; infinite and undefined numbers become None."""
     load: dict[str, Any] = {}
-    if hasattr(os, "getloadavg"):
-        # Figures of a busy machine are worth little; so the reader sees what else ran.
-        load = {"load_average_1_min": round(os.getloadavg()[0], 2)}
+    if _LOAD_AT_START is not None:
+        # Figures of a busy machine are worth little; so the reader sees what else ran. At the end the load is
+        # also that of the program itself.
+        load = {
+            "load_average_1_min_at_start": round(_LOAD_AT_START, 2),
+            "load_average_1_min": round(os.getloadavg()[0], 2),
+        }
     whole: dict[str, Any] = _finite(
         {
             "program": program,
