@@ -14,7 +14,6 @@ from typing import Any
 from facesr_cli.bench.environment import describe_environment
 from facesr_cli.errors import UsageError
 
-
 _LOAD_AT_START = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
