@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.command import busiest_stage, facesr_cli, run, run_seconds, stage_seconds
+from benchmarks.gpu_tuning import line, measure_tunings
 from benchmarks.log import Log
 from benchmarks.network import open_network
 from benchmarks.photographs import photograph, write_jpegs
@@ -43,6 +44,8 @@ from facesr_cli.model.providers import PROVIDERS, available
 from facesr_cli.model.upscaler import Upscaler
 
 BATCHES = (1, 2, 4, 8, 16, 32)
+MOST_AUTO_BATCH = 8
+"""What `--batch-size auto` begins with on a GPU."""
 PRECISIONS = ("fp32", "fp16")
 MOST_FP16_DIFFERENCE_DB = 0.02
 """The most that fp16 may lose against fp32."""
@@ -108,7 +111,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def _measure(arguments: argparse.Namespace, log: Log) -> dict[str, Any]:
-    tables = ("limits", "forward", "quality", "end_to_end", "pipeline")
+    tables = ("limits", "forward", "tuning", "quality", "end_to_end", "pipeline")
     figures: dict[str, Any] = {"missing": {}} | {table: [] for table in tables}
     models = arguments.models or bundled_names()
     for provider in arguments.providers or ("cuda", "tensorrt"):
@@ -122,6 +125,9 @@ def _measure(arguments: argparse.Namespace, log: Log) -> dict[str, Any]:
                 figures["limits"].append(dataclasses.asdict(limit))
                 for model in models:
                     figures["forward"] += list(_forward(model, limit, arguments, log))
+                rows = _tunings(models[0], provider, precision, arguments)
+                log(line(rows))
+                figures["tuning"] += rows
             for model in models:
                 figures["quality"].append(_quality(model, provider, arguments, log))
                 figures["end_to_end"].append(_end_to_end(model, provider, arguments, log))
@@ -142,6 +148,21 @@ def _measure(arguments: argparse.Namespace, log: Log) -> dict[str, Any]:
 def _limit(provider: str, precision: str, arguments: argparse.Namespace) -> Limit:
     sizes: dict[str, Any] = _SMALL if arguments.small_limit else {}
     return measure_limit(provider=provider, precision=precision, device=arguments.device, **sizes)
+
+
+def _tunings(
+    model: str, provider: str, precision: str, arguments: argparse.Namespace
+) -> list[dict[str, Any]]:
+    """At the largest batch that `auto` takes; of one network, since all have the same operators."""
+    return measure_tunings(
+        model,
+        provider=provider,
+        precision=precision,
+        device=arguments.device,
+        batch=min(MOST_AUTO_BATCH, max(arguments.batches)),
+        size_px=arguments.size,
+        least_s=_LEAST_S * (arguments.repeats > 1),
+    )
 
 
 def _forward(model: str, limit: Limit, arguments: argparse.Namespace, log: Log) -> Iterator[dict[str, Any]]:

@@ -46,10 +46,11 @@ class Tuning:
 CANDIDATES: Mapping[str, Tuning] = {
     "default": Tuning(),
     "one session": Tuning(sessions=1),
+    "two sessions": Tuning(sessions=2),
     "no binding": Tuning(io_binding=False),
     "nhwc": Tuning(nhwc=True),
     "cuda graphs": Tuning(cuda_graphs=True),
     "nhwc, cuda graphs": Tuning(nhwc=True, cuda_graphs=True),
     "no spinning": Tuning(spinning=False),
 }
-"""What a benchmark compares on a device."""
+"""What `benchmarks.gpu` compares on a device, the default first."""

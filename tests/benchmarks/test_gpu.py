@@ -11,6 +11,7 @@ from benchmarks.photographs import photograph, write_jpegs
 from facesr_cli.bench import end_to_end
 from facesr_cli.errors import UpscaleFailedError
 from facesr_cli.model.providers import available
+from facesr_cli.model.tuning import CANDIDATES
 
 SMALL = ("--provider", "cpu", "--size", "64", "--images", "2", "--repeats", "1", "--small-limit")
 
@@ -33,6 +34,10 @@ def test_it_measures_on_the_cpu_and_writes_log_and_result(tiny_model, tmp_path):
         assert row["share_of_limit"] == pytest.approx(row["gflop_per_s"] / result["limits"][0]["gflop_per_s"])
         assert row["bound_by"] in ("arithmetic", "memory")
         assert row["crossing_bytes_per_image"] == 64 * 64 * 3 * 5
+    tunings = {row["name"]: row for row in result["tuning"]}
+    assert tunings.keys() == {*CANDIDATES, "default again"}
+    assert tunings["default"]["ratio"] == 1 and tunings["two sessions"]["sessions"] == 2
+    assert all(row["batch"] == 2 and ("array_per_s" in row or row["missing"]) for row in tunings.values())
     (run,) = result["end_to_end"]
     assert run["images"] == 2 and run["end_to_end_per_s"] > 0
     assert run["busiest"] in ("decode", "inference", "encode")
@@ -41,6 +46,7 @@ def test_it_measures_on_the_cpu_and_writes_log_and_result(tiny_model, tmp_path):
         pipeline["images_per_s"] / min(pipeline["alone_per_s"].values())
     )
     assert result["quality"] == [{"model": str(tiny_model), "provider": "cpu", "missing": "cpu has no fp16"}]
+    assert "fastest is '" in output.with_suffix(".log").read_text()
     assert "JPEG to JPEG" in output.with_suffix(".log").read_text()
 
 
