@@ -125,7 +125,15 @@ def _measure(arguments: argparse.Namespace, log: Log) -> dict[str, Any]:
                 figures["limits"].append(dataclasses.asdict(limit))
                 for model in models:
                     figures["forward"] += list(_forward(model, limit, arguments, log))
-                rows = _tunings(models[0], provider, precision, arguments)
+                rows = measure_tunings(
+                    models[0],  # of one network, since all have the same operators
+                    provider=provider,
+                    precision=precision,
+                    device=arguments.device,
+                    batch=min(MOST_AUTO_BATCH, max(arguments.batches)),
+                    size_px=arguments.size,
+                    least_s=_LEAST_S * (arguments.repeats > 1),
+                )
                 log(line(rows))
                 figures["tuning"] += rows
             for model in models:
@@ -148,21 +156,6 @@ def _measure(arguments: argparse.Namespace, log: Log) -> dict[str, Any]:
 def _limit(provider: str, precision: str, arguments: argparse.Namespace) -> Limit:
     sizes: dict[str, Any] = _SMALL if arguments.small_limit else {}
     return measure_limit(provider=provider, precision=precision, device=arguments.device, **sizes)
-
-
-def _tunings(
-    model: str, provider: str, precision: str, arguments: argparse.Namespace
-) -> list[dict[str, Any]]:
-    """At the largest batch that `auto` takes; of one network, since all have the same operators."""
-    return measure_tunings(
-        model,
-        provider=provider,
-        precision=precision,
-        device=arguments.device,
-        batch=min(MOST_AUTO_BATCH, max(arguments.batches)),
-        size_px=arguments.size,
-        least_s=_LEAST_S * (arguments.repeats > 1),
-    )
 
 
 def _forward(model: str, limit: Limit, arguments: argparse.Namespace, log: Log) -> Iterator[dict[str, Any]]:
@@ -278,7 +271,7 @@ def _end_to_end(model: str, provider: str, arguments: argparse.Namespace, log: L
     with tempfile.TemporaryDirectory(prefix="facesr-gpu-") as folder:
         inputs, outputs = Path(folder) / "in", Path(folder) / "out"
         write_jpegs(inputs, arguments.images, arguments.size)
-        options = (
+        options = [
             "--provider",
             provider,
             "--device",
@@ -287,7 +280,7 @@ def _end_to_end(model: str, provider: str, arguments: argparse.Namespace, log: L
             model,
             "-q",
             "--json",
-        )
+        ]
         run(facesr_cli("upscale", inputs / "00000.jpg", "-o", Path(folder) / "first.jpg", *options))
         with peak_memory(gpu=gpu) as peak:
             done = run(facesr_cli("upscale", inputs, "-o", outputs, *options))

@@ -194,7 +194,9 @@ def test_primary_capsules(crop_px, capsules):
     assert CapsuleConfig(crop_px=crop_px).primary_capsules == capsules
 
 
-@pytest.mark.parametrize(("capsules", "game"), [("authors", "bce-noisy"), ("two_class", "margin")])
+@pytest.mark.parametrize(
+    ("capsules", "game"), [("routing", "bce-noisy"), ("authors", "bce-noisy"), ("two_class", "margin")]
+)
 def test_a_capsule_discriminator_learns(capsules, game):
     torch.manual_seed(0)
     network = made("capsule", capsules=capsules, channels=8, crop_px=SMALL_PX)
