@@ -57,6 +57,13 @@ def test_a_step_is_one_connected_line():
     assert bool((edge_mask(step_picture(), MASK)[0, 0, 2:-2].sum(1) == 3).all())
 
 
+def test_fixed_thresholds_take_steps_by_their_height():
+    faint, plain = step_picture() * 0.05, step_picture()
+    fixed = EdgeMaskConfig(thresholds="fixed", low=0.1, high=0.2)
+    assert torch.equal(canny_edges(plain, fixed), canny_edges(plain, MASK))
+    assert float(canny_edges(faint, fixed).sum()) == 0 < float(canny_edges(faint, MASK).sum())
+
+
 def test_the_mask_is_a_constant_of_the_original(crop):
     first, second = edge_mask(crop, MASK), edge_mask(crop, MASK)
     assert torch.equal(first, second) and first.dtype == crop.dtype

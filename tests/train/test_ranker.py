@@ -75,6 +75,19 @@ def test_levels_have_the_order_of_their_niqe(halves):
         assert all(photograph.niqe[a] != photograph.niqe[b] for a, b in photograph.pairs)
 
 
+def test_networks_add_levels(portrait):
+    seen = []
+
+    def network(reduced):
+        seen.append(reduced)
+        return reduced.repeat(2, 0).repeat(2, 1)
+
+    photograph = ranked(portrait[:256, 128:384], seed=0, networks=[network, network])
+    assert photograph.pictures.shape == (6, 3, 256, 256) and len(photograph.niqe) == 6
+    assert photograph.niqe[4] == photograph.niqe[5] and (4, 5) not in photograph.pairs
+    assert seen[0].shape == (128, 128, 3)
+
+
 def test_pairs_are_two_levels_of_one_place(halves):
     first, second, order = draw_pairs(halves, 40, CROP_PX, np.random.default_rng(0))
     assert first.shape == second.shape == (40, 3, CROP_PX, CROP_PX)
@@ -173,11 +186,23 @@ def test_the_program_writes_a_ranker(monkeypatch, tmp_path, portrait, capsys):
     Image.new("RGB", (64, 64)).save(tmp_path / "train" / "small.png")
     output = tmp_path / "ranker.npz"
     arguments = ["ranker", str(tmp_path), "-o", str(output), "--steps", "1", "--channels", "2"]
+    arguments += ["--network", "face-x2"]
     monkeypatch.setattr(sys, "argv", arguments)
     assert program.main() == 0
     captured = capsys.readouterr()
     assert "1 steps on 1 photographs" in captured.out and "small.png: left out" in captured.err
     assert load_ranker(output).channels == 2
+
+
+def test_a_level_of_another_scale_is_refused(monkeypatch, tmp_path, foreign_x3_model, portrait, capsys):
+    (tmp_path / "train").mkdir()
+    (tmp_path / "val").mkdir()
+    for part in ("train", "val"):
+        Image.fromarray(portrait[:256, 128:384]).save(tmp_path / part / "face.png")
+    arguments = ["ranker", str(tmp_path), "-o", str(tmp_path / "r.npz"), "--network", str(foreign_x3_model)]
+    monkeypatch.setattr(sys, "argv", arguments)
+    assert program.main() == 3
+    assert "enlarges 3 times" in capsys.readouterr().err
 
 
 def test_the_program_names_a_missing_folder(monkeypatch, tmp_path, capsys):

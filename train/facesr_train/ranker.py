@@ -3,18 +3,21 @@
     python -m facesr_train.ranker PHOTOGRAPHS -o ranker.npz
 
 The first two of the paper's three stages (see `losses/rank.py`). We differ from it in the data: its pictures
-come from three trained networks, ours are made without any (enlarged, sharpened, original, noisy), so that
-the ranker can be trained first; and every crop has the NIQE of its whole photograph, because that of one crop
-with nine blocks for 36 features is mostly noise. No rotations, since faces are upright.
+come from three trained networks. Ours are made without any (enlarged, sharpened, original, noisy), so that
+the ranker can be trained first, and `--network` adds what networks make. Every crop has the NIQE of its whole
+photograph, because that of one crop with nine blocks for 36 features is mostly noise. No rotations, since
+faces are upright.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -24,9 +27,13 @@ from torch import Tensor
 from facesr_cli.bench.baselines import enlarge
 from facesr_cli.bench.degradations import REPEATABLE, crop_to_even, gaussian_blur, round_to_8_bit
 from facesr_cli.bench.niqe import niqe
-from facesr_cli.errors import FacesrError, TrainingError
+from facesr_cli.errors import FacesrError, ModelError, TrainingError
+from facesr_cli.model.upscaler import Upscaler
 from facesr_train.losses.rank import Ranker, margin_ranking, save_ranker
 from facesr_train.photographs import find_photographs, read_photograph
+
+Enlarge: TypeAlias = Callable[[NDArray[Any]], NDArray[Any]]
+"""From (h, w, 3) uint8 RGB to (2h, 2w, 3) uint8 RGB."""
 
 LEVELS = ("bicubic", "unsharp", "original", "noise")
 """Reduced to half and enlarged; that with twice its detail; the photograph; the photograph with noise."""
@@ -72,24 +79,32 @@ class RankedPhotograph:
 
 
 def ranked(
-    original: NDArray[np.uint8], *, seed: int, degradation: str = "bicubic"
+    original: NDArray[np.uint8], *, seed: int, degradation: str = "bicubic", networks: Sequence[Enlarge] = ()
 ) -> RankedPhotograph | None:
     """Make the levels of a (H, W, 3) uint8 RGB photograph and measure them.
+
+    Args:
+        original: The photograph; an odd last row or column is left out.
+        seed: Of the noise.
+        degradation: How it is reduced.
+        networks: Each adds a level: what it makes of the reduced photograph.
 
     Returns:
         None where NIQE is not defined: a side below 192 px, or no structure.
     """
     original = crop_to_even(original)
-    enlarged = enlarge(REPEATABLE[degradation](original), "bicubic", scale=2)
+    reduced = REPEATABLE[degradation](original)
+    enlarged = enlarge(reduced, "bicubic", scale=2)
     soft = enlarged.astype(np.float32)
     radius_px = round(3 * UNSHARP_SIGMA_PX)
     unsharp = 2 * soft - gaussian_blur(soft, radius_px=radius_px, sigma_px=UNSHARP_SIGMA_PX)
     noise = np.random.default_rng(seed).standard_normal(original.shape, dtype=np.float32)
     noisy = original.astype(np.float32) + np.float32(NOISE_SIGMA) * noise
     pictures = [enlarged, round_to_8_bit(unsharp), original, round_to_8_bit(noisy)]
+    pictures += [network(reduced) for network in networks]
     measured = [niqe(picture) for picture in pictures]
     values = tuple(value for value in measured if value is not None)
-    if len(values) < len(LEVELS):
+    if len(values) < len(pictures):
         return None
     return RankedPhotograph(np.stack(pictures).transpose(0, 3, 1, 2).copy(), values)
 
@@ -173,6 +188,14 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=defaults.steps)
     parser.add_argument("--channels", type=int, default=defaults.channels)
     parser.add_argument("--photographs", type=int, default=100, help="to train on, at most: 12 MB each")
+    parser.add_argument(
+        "--network",
+        action="append",
+        dest="networks",
+        default=[],
+        metavar="NAME|FILE",
+        help="adds a level, as in the paper: what this network makes of the reduced photograph; repeatable",
+    )
     parser.add_argument("--device", default="cpu", help="of torch: cpu, cuda")
     arguments = parser.parse_args()
     if min(arguments.steps, arguments.channels, arguments.photographs) < 1:
@@ -180,8 +203,10 @@ def main() -> int:
     settings = RankerSettings(steps=arguments.steps, channels=arguments.channels)
     try:
         split = find_photographs(arguments.folder)
-        known = _ranked_files(split.train[: arguments.photographs])
-        held_out = _ranked_files(split.val[: max(1, arguments.photographs // 10)])
+        with contextlib.ExitStack() as stack:
+            networks = [_opened(stack, name) for name in arguments.networks]
+            known = _ranked_files(split.train[: arguments.photographs], networks)
+            held_out = _ranked_files(split.val[: max(1, arguments.photographs // 10)], networks)
         ranker = train_ranker(known, settings, torch.device(arguments.device))
         share = agreement(ranker, held_out, 512, settings.crop_px, settings.seed)
     except FacesrError as error:
@@ -195,10 +220,22 @@ def main() -> int:
     return 0
 
 
-def _ranked_files(paths: Sequence[Path]) -> list[RankedPhotograph]:
+def _opened(stack: contextlib.ExitStack, name: str) -> Enlarge:
+    """Open a network by name or file, for doubling.
+
+    Raises:
+        ModelError: There is no such network, or it does not double.
+    """
+    upscaler = stack.enter_context(Upscaler(name))
+    if upscaler.scale != 2:
+        raise ModelError(f"{name}: enlarges {upscaler.scale} times; a level of the ranker needs 2")
+    return upscaler.upscale
+
+
+def _ranked_files(paths: Sequence[Path], networks: Sequence[Enlarge]) -> list[RankedPhotograph]:
     found = []
     for index, path in enumerate(paths):
-        photograph = ranked(read_photograph(path, max_side_px=MAX_SIDE_PX), seed=index)
+        photograph = ranked(read_photograph(path, max_side_px=MAX_SIDE_PX), seed=index, networks=networks)
         if photograph is None:
             sys.stderr.write(f"{path}: left out, too small for NIQE or without structure\n")
         else:

@@ -98,16 +98,42 @@ def test_pictures_that_do_not_fit_are_refused(name, size, message):
     "values",
     [
         {"view": "face"},
+        {"distance": "l1"},
+        {"windows": "two"},
         {"embedding": 0.0},
         {"stage64": -1.0},
         {"view": "crop", "stage64": 1.0},
         {"face_left": 0.9},
     ],
-    ids=["view", "nothing", "negative", "crop", "box"],
+    ids=["view", "distance", "windows", "nothing", "negative", "crop", "box"],
 )
 def test_contradictions_are_refused(values):
     with pytest.raises(ValueError, match="identity"):
         IdentityConfig(**values)
+
+
+def test_the_length_of_the_difference_is_a_distance_too(small_face, pictures):
+    config = IdentityConfig(distance="l2")
+    faces = [torch.rand(2, 3, 256, 256), torch.rand(2, 3, 256, 256)]
+    value = float(IdentityLoss(config, small_face)(*faces))
+    cosine = float(IdentityLoss(IdentityConfig(), small_face)(*faces))
+    assert value > 0 and value != cosine
+    output = pictures[0].clone().requires_grad_()
+    IdentityLoss(config, small_face)(output, pictures[0]).backward()
+    assert torch.isfinite(output.grad).all(), "equal faces too"
+
+
+def test_one_window_in_each_step(small_face, pictures, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        "facesr_train.losses.identity._look",
+        lambda images, view: drawn.append(view) or images[..., :150, :150],
+    )
+    loss = IdentityLoss(IdentityConfig(stage64=1.0, windows="one"), small_face)
+    for _ in range(12):
+        loss(*pictures)
+    windows = {(view.rows.start, view.columns.start) for view in drawn if not view.whole_face}
+    assert len(windows) == 3 and len(drawn) == 12 * 2 * 2
 
 
 def test_cosine_keeps_small_differences():

@@ -87,6 +87,8 @@ def test_stages_are_weighted():
     mse = PerceptualLoss(PerceptualConfig(distance="mse", **config), Identity())
     assert float(l1(output, target)) == pytest.approx(2 * 0.5 + 3 * 0.5)
     assert float(mse(output, target)) == pytest.approx(2 * 0.25 + 9 * 0.25)
+    smooth = PerceptualLoss(PerceptualConfig(distance="charbonnier", **config), Identity())
+    assert float(smooth(output, target)) == pytest.approx(float(l1(output, target)), abs=0.003)
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,17 @@ def test_the_mask_amplifies_between_once_and_twice(build, pictures):
     assert torch.equal(masked(edges.features, torch.zeros_like(edges.mask)), edges.features)
 
 
+def test_a_gate_lets_nothing_through_where_it_is_shut(build, pictures):
+    network = build("eegan", mask="gate", **SMALL).double().enhancing
+    assert torch.equal(network._masked(torch.ones(2), torch.tensor([0.0, 1.0])), torch.tensor([0.0, 1.0]))
+    residual = build("eegan", **SMALL).double().enhancing
+    residual.load_state_dict(network.state_dict())
+    edges = laplacian(pictures(16, 12))
+    assert not torch.equal(network(edges).enhanced, residual(edges).enhanced)
+    with pytest.raises(ValueError, match="mask"):
+        build("eegan", mask="door", **SMALL)
+
+
 def test_the_final_picture_teaches_both_networks(build, pictures):
     network = build("eegan", **SMALL).double()
     network(pictures(8, 8)).square().mean().backward()

@@ -26,6 +26,21 @@ def test_smaller_targets_are_means_of_the_original(build, pictures):
     torch.testing.assert_close(targets["quarter"][..., 0, 0], pictures(16, 16)[..., :4, :4].mean((2, 3)))
 
 
+def test_features_of_lite0_by_name(build, pictures, monkeypatch):
+    from facesr_train.external.lite0 import Lite0
+    from facesr_train.generators import msg
+
+    monkeypatch.setattr(msg.Lite0, "build", lambda: Lite0())
+    network = build("msg", channels=4, features="lite0-stage2")
+    plain = build("msg", channels=4)
+    assert network(pictures(8, 12).float()).shape == plain(pictures(8, 12).float()).shape == (1, 3, 16, 24)
+    assert network.adapt.in_channels == 24
+    assert len(network.features.stages) == 2, "no more than what is used goes into the file"
+    assert not any(parameter.requires_grad for parameter in network.features.parameters())
+    with pytest.raises(ValueError, match="features"):
+        build("msg", features="vgg19")
+
+
 def test_pretrained_features_are_used_and_stay_as_they_are(build, pictures):
     from facesr_train.generators.msg import MSGConfig, MSGNet
 

@@ -27,6 +27,15 @@ def test_the_plain_kind_has_no_normalisation_and_no_slopes(full_size):
     assert count(full_size("srresnet")) - count(network) == 33 * 128 + 18
 
 
+def test_a_last_tanh_keeps_the_picture_in_range(build, pictures):
+    network = build("srresnet", channels=4, blocks=1, final_tanh=True).double()
+    network.tail.weight.data.mul_(1000)
+    output = network(pictures(8, 8)).detach()
+    assert 0 <= float(output.min()) < 0.01 and 0.99 < float(output.max()) <= 1
+    with pytest.raises(ValueError, match="final_tanh"):
+        build("srresnet", final_tanh=True, skip="bilinear")
+
+
 def test_statistics_move_in_training_and_are_fixed_in_evaluation(build, pictures):
     network = build("srresnet", channels=4, blocks=1).double()
 

@@ -137,6 +137,21 @@ class Lite0(FrozenNetwork):
         return scores
 
 
+class Lite0Stages(FrozenNetwork):
+    """The first stages of a `Lite0` alone: (N, 3, H, W) RGB [0, 1] -> features of the last of them."""
+
+    def __init__(self, network: Lite0, count: int) -> None:
+        super().__init__()
+        self.stem = network.stem
+        self.stages = nn.Sequential(*list(network.stages)[:count])
+        self.freeze()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return (N, C, h, w), C of `CHANNELS`, linear."""
+        features: Tensor = self.stages(self.stem(_normalise(images)))
+        return features
+
+
 def _normalise(images: Tensor) -> Tensor:
     """From [0, 1] to what the network was trained on, (level - 127) / 128 of 8-bit levels."""
     return images * (255 / 128) - 127 / 128

@@ -14,7 +14,7 @@ border either.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from facesr_train.generators.checks import check_positive
+from facesr_train.generators.checks import check_choice, check_positive
 from facesr_train.generators.colours import from_symmetric, to_symmetric
 from facesr_train.generators.generator import Generator
 from facesr_train.generators.reach import Conv, Layer, Shuffle, halo_of
@@ -45,8 +45,12 @@ class EEGANConfig:
     """Ultra-dense blocks of the network that enlarges."""
     edge_blocks: int = 3
     """Ultra-dense blocks of the network that enhances edges."""
+    mask: str = "residual"
+    """What the mask M does to features F: `residual` F * M + F, as in the authors' code; `gate` F * M, as the
+    paper's text can be read, too."""
 
     def __post_init__(self) -> None:
+        check_choice("mask", self.mask, tuple(MASKS))
         check_positive(channels=self.channels, blocks=self.blocks, edge_blocks=self.edge_blocks)
 
 
@@ -142,6 +146,7 @@ class EdgeNet(nn.Module):
         self.mask = nn.Sequential(*_conv_act(c, c), *_conv_act(c, 2 * c), _conv(2 * c, 4 * c), nn.Sigmoid())
         self.decode = nn.Sequential(*_conv_act(4 * c, c), *_enlarge(c), *_enlarge(c))
         self.tail = _conv(c, 3)
+        self._masked = MASKS[config.mask]
         with torch.no_grad():
             self.tail.weight.mul_(0.1)
 
@@ -149,7 +154,7 @@ class EdgeNet(nn.Module):
         """Return the enhanced map with the mask and the features behind it."""
         code = self.encode(edges)
         features, mask = self.body(code), self.mask(code)
-        return Edges(self.tail(self.decode(masked(features, mask))), mask, features)
+        return Edges(self.tail(self.decode(self._masked(features, mask))), mask, features)
 
 
 class UltraDenseBlock(nn.Module):
@@ -194,6 +199,14 @@ def laplacian(image: Tensor) -> Tensor:
 def masked(features: Tensor, mask: Tensor) -> Tensor:
     """F * M + F: features amplified where the mask is open, as they were where it is shut."""
     return features * mask + features
+
+
+def gated(features: Tensor, mask: Tensor) -> Tensor:
+    """F * M: features as they were where the mask is open, none where it is shut."""
+    return features * mask
+
+
+MASKS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"residual": masked, "gate": gated}
 
 
 def _path(config: EEGANConfig) -> tuple[Layer, ...]:

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from facesr_train.generators.checks import check_positive
+from facesr_train.external.lite0 import CHANNELS, Lite0, Lite0Stages
+from facesr_train.generators.checks import check_choice, check_positive
 from facesr_train.generators.colours import from_symmetric, to_symmetric
 from facesr_train.generators.generator import Generator
 from facesr_train.generators.reach import UNSHUFFLE, Conv, Interpolate, Shuffle, halo_of
@@ -37,8 +38,12 @@ class MSGConfig:
 
     channels: int = 64
     """Width of the trunk; four times as many after the second and third doubling."""
+    features: str = "none"
+    """What the trunk is shown of the enlarged input besides: `lite0-stage2`, 24 channels of a frozen
+    EfficientNet-Lite0 (extra `perceptual`), part of the file, in the place of the author's VGG19."""
 
     def __post_init__(self) -> None:
+        check_choice("features", self.features, ("none", "lite0-stage2"))
         check_positive(channels=self.channels)
 
 
@@ -48,10 +53,13 @@ class MSGNet(Generator):
     The output `half` is a picture of H x W, `quarter` one of H/2 x W/2, in the same range.
 
     Args:
-        config: Its size.
-        features: Optional: turns the enlarged input, (N, 3, 2H, 2W) RGB in [0, 1], into
-            (N, `feature_channels`, H/2, W/2). It is frozen and stays in evaluation mode.
+        config: Its size, and whether it has features.
+        features: Optional, in the place of those of `config`: turns the enlarged input, (N, 3, 2H, 2W) RGB
+            in [0, 1], into (N, `feature_channels`, H/2, W/2). It is frozen and stays in evaluation mode.
         feature_channels: Channels of these.
+
+    Raises:
+        MissingExtraError: `config.features` needs the extra `perceptual`, which is not installed.
     """
 
     multiple = 4
@@ -64,6 +72,8 @@ class MSGNet(Generator):
         if (features is None) != (feature_channels == 0):
             raise ValueError("features and feature_channels belong together: give both or neither")
         self.config = config
+        if config.features == "lite0-stage2" and features is None:
+            features, feature_channels = Lite0Stages(Lite0.build(), 2), CHANNELS[1]
         c = config.channels
         self.first = nn.Sequential(_conv(48, c), ResidualBlock(c))
         self.doublings = nn.ModuleList((_conv(c, c), _conv(c, 4 * c), _conv(c, 4 * c)))

@@ -46,14 +46,20 @@ class SRResNetConfig:
     """`prelu` with one slope for all channels, `prelu-per-channel`, `leaky-relu` or `relu`."""
     skip: Skip = "none"
     """Enlarged input that is added to the output: `none`, `bilinear` or `bicubic`."""
+    final_tanh: bool = False
+    """Tanh after the last convolution, which keeps the picture in range; without a skip only."""
 
     def __post_init__(self) -> None:
         check_positive(channels=self.channels, blocks=self.blocks)
-        check_flag(batch_norm=self.batch_norm)
+        check_flag(batch_norm=self.batch_norm, final_tanh=self.final_tanh)
         check_choice("activation", self.activation, ("prelu", "prelu-per-channel", "leaky-relu", "relu"))
         check_choice("skip", self.skip, SKIPS)
         if self.outer_kernel_px < 1 or self.outer_kernel_px % 2 == 0:
             raise ValueError(f"generator.outer_kernel_px must be odd, not {self.outer_kernel_px}")
+        if self.final_tanh and self.skip != "none":
+            raise ValueError(
+                "generator.final_tanh goes with skip = none: an enlarged input has its own range"
+            )
 
 
 class SRResNet(Generator):
@@ -84,7 +90,7 @@ class SRResNet(Generator):
         shallow = self.head(image)
         output: Tensor = self.tail(self.enlarge(shallow + self.gather(self.body(shallow))))
         if self.config.skip == "none":
-            return from_symmetric(output)
+            return from_symmetric(torch.tanh(output) if self.config.final_tanh else output)
         return with_skip(output, image, self.config.skip)
 
     @torch.no_grad()

@@ -34,12 +34,17 @@ class EdgeMaskConfig:
 
     sigma_px: float = 1.0
     """Of the Gaussian before the gradient."""
+    thresholds: str = "shares"
+    """`shares` of each picture's pixels that have a weaker gradient, because skin is smooth and a fixed
+    threshold leaves little but the outline; less than one 8-bit level never counts. `fixed`: gradients in the
+    unit of Canny's in scikit-image, 4 for a sharp step from black to white (0.1 and 0.2 are its defaults)."""
     low: float = 0.8
     high: float = 0.9
-    """Thresholds of the hysteresis, as shares of each picture's pixels with a weaker gradient, because skin
-    is smooth: a fixed threshold would leave the outline only. Less than one 8-bit level never counts."""
+    """Of the hysteresis."""
 
     def __post_init__(self) -> None:
+        if self.thresholds not in ("shares", "fixed"):
+            raise ValueError(f"loss edge-mask: thresholds must be shares or fixed, not {self.thresholds!r}")
         if self.sigma_px <= 0 or not 0 <= self.low <= self.high < 1:
             raise ValueError("loss edge-mask: needs sigma_px > 0 and 0 <= low <= high < 1")
 
@@ -79,7 +84,9 @@ def canny_edges(target: Tensor, config: EdgeMaskConfig) -> Tensor:
     for picture in luma(target.detach().cpu().double()).squeeze(1).numpy():
         blurred = gaussian_filter(picture, config.sigma_px, mode="nearest")
         gradient = np.hypot(sobel(blurred, axis=0), sobel(blurred, axis=1))
-        low, high = np.quantile(gradient, (config.low, config.high)).clip(min=_LEAST_GRADIENT)
+        low, high = config.low, config.high
+        if config.thresholds == "shares":
+            low, high = np.quantile(gradient, (low, high)).clip(min=_LEAST_GRADIENT)
         settings = {"sigma": config.sigma_px, "low_threshold": low, "high_threshold": high}
         found.append(find(picture, mode="nearest", **settings))
     return torch.from_numpy(np.stack(found))[:, None].to(target)

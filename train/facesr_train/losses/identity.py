@@ -45,6 +45,11 @@ class IdentityConfig:
     """Weight of the difference of the features with 64 channels."""
     stage128: float = 0.0
     """The same with 128 channels."""
+    distance: str = "cosine"
+    """Of embeddings: `cosine`, 1 - cosine; `l2`, the length of their difference (0.6 is where dlib takes two
+    faces for two people)."""
+    windows: str = "all"
+    """Parts of a frame in each step: `all`, or `one` of the three windows, drawn from torch's generator."""
     face_left: float = 0.148
     face_top: float = 0.249
     face_right: float = 0.862
@@ -53,6 +58,10 @@ class IdentityConfig:
     def __post_init__(self) -> None:
         if self.view not in ("frame", "crop", "crop-native"):
             raise ValueError(f"identity: view must be frame, crop or crop-native, not {self.view!r}")
+        if self.distance not in ("cosine", "l2"):
+            raise ValueError(f"identity: distance must be cosine or l2, not {self.distance!r}")
+        if self.windows not in ("all", "one"):
+            raise ValueError(f"identity: windows must be all or one, not {self.windows!r}")
         weights = self.embedding, self.stage64, self.stage128
         if min(weights) < 0 or not any(weights):
             raise ValueError("identity: weights must not be negative, and one must be positive")
@@ -137,6 +146,8 @@ class IdentityLoss(nn.Module):
         """
         config = self.config
         shown = views(config, *output.shape[2:])
+        if config.windows == "one" and len(shown) > 1:
+            shown = (shown[0], shown[1 + int(torch.randint(len(shown) - 1, ()))])
         terms = []
         for view in shown:
             embedding = view.whole_face and config.embedding > 0
@@ -144,7 +155,8 @@ class IdentityLoss(nn.Module):
                 theirs = self.backbone(_look(target, view), embedding=embedding)
             ours = self.backbone(_look(output, view), embedding=embedding)
             if embedding:
-                terms.append(config.embedding * one_minus_cosine(ours.embedding, theirs.embedding).mean())
+                apart = _DISTANCES[config.distance](ours.embedding, theirs.embedding)
+                terms.append(config.embedding * apart.mean())
             for name in ("stage64", "stage128"):
                 if weight := getattr(config, name):
                     distance = unit_distance(getattr(ours, name), getattr(theirs, name)).mean()
@@ -160,6 +172,14 @@ def one_minus_cosine(a: Tensor, b: Tensor) -> Tensor:
     """
     difference = F.normalize(a.float()) - F.normalize(b.float())
     return difference.square().sum(1) / 2
+
+
+def l2(a: Tensor, b: Tensor) -> Tensor:
+    """Length of the difference of (N, C) vectors: (N,) float32, with a gradient of 0 for equal ones."""
+    return (a.float() - b.float()).square().sum(1).clamp(min=1e-12).sqrt()
+
+
+_DISTANCES = {"cosine": one_minus_cosine, "l2": l2}
 
 
 def _look(images: Tensor, view: View) -> Tensor:

@@ -9,15 +9,17 @@ VGG's features and do not carry over.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from facesr_train.external.lite0 import TAPS, Lite0
 from facesr_train.losses.features import unit_distance
+from facesr_train.losses.pixel import charbonnier, l1, mse
+
+_DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": l1, "mse": mse, "charbonnier": charbonnier}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +27,8 @@ class PerceptualConfig:
     """Which features are compared and how; crops should have at least 128 px (8x8 features at stage 5)."""
 
     distance: str = "l1"
-    """`l1`: mean absolute difference (ESRGAN); `mse`: mean squared difference (SRGAN)."""
+    """`l1`: mean absolute difference (ESRGAN); `mse`: mean squared difference (SRGAN); `charbonnier`: between
+    the two (EEGAN's code)."""
     stage1: float = 0.0
     """Weight of stage 1: 16 channels at half the side."""
     stage2: float = 0.0
@@ -38,8 +41,10 @@ class PerceptualConfig:
     """112 channels at 1/16."""
 
     def __post_init__(self) -> None:
-        if self.distance not in ("l1", "mse"):
-            raise ValueError(f"perceptual: distance must be l1 or mse, not {self.distance!r}")
+        if self.distance not in _DISTANCES:
+            raise ValueError(
+                f"perceptual: distance must be one of {', '.join(_DISTANCES)}, not {self.distance!r}"
+            )
         if min(self.weights) < 0 or not any(self.weights):
             raise ValueError("perceptual: weights of stages must not be negative, and one must be positive")
 
@@ -62,7 +67,7 @@ class PerceptualLoss(nn.Module):
         self.backbone = backbone
         self._weights = config.weights
         self._taps = max(index for index, weight in enumerate(config.weights, 1) if weight)
-        self._distance = F.l1_loss if config.distance == "l1" else F.mse_loss
+        self._distance = _DISTANCES[config.distance]
 
     @classmethod
     def build(cls, config: PerceptualConfig) -> PerceptualLoss:
