@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from benchmarks.command import busiest_stage, facesr_cli, run, run_seconds, stage_seconds
 from benchmarks.gpu_tuning import line, measure_tunings
 from benchmarks.log import Log
-from benchmarks.network import open_network
+from benchmarks.network import digests, open_network
 from benchmarks.photographs import photograph, write_jpegs
 from benchmarks.pipeline import measure_pipeline, pipeline_line
 from benchmarks.quality import enlarged, loss, originals
@@ -67,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if arguments.output is not None:
                 path = arguments.output.with_suffix(".log")
                 streams.append(stack.enter_context(path.open("w", encoding="utf-8")))
+            known = digests(arguments.models or bundled_names())
             figures = _measure(arguments, Log(streams))
     except FacesrError as error:
         sys.stderr.write(f"Error: {error}\n")
@@ -74,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = {
         key: str(value) for key, value in vars(arguments).items() if key not in ("output", "small_limit")
     }
-    content = document("benchmarks.gpu", settings, figures)
+    content = document("benchmarks.gpu", settings | {"digests": known}, figures)
     if arguments.output is not None:
         write(arguments.output, content)
     return 0

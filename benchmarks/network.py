@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import onnx
 
 from facesr_cli.model.catalogue import resolve_model
@@ -12,6 +14,15 @@ from facesr_cli.model.info import read_model
 from facesr_cli.model.onnxfile import read_interface
 from facesr_cli.model.precision import to_float16
 from facesr_cli.model.session import NetworkSource
+
+
+def digests(models: Iterable[str]) -> dict[str, str]:
+    """Digest of each model by name or file, for result files: equal names may stand for other weights.
+
+    Raises:
+        ModelError: A model is missing or broken.
+    """
+    return {model: read_model(resolve_model(model)).info.digest for model in models}
 
 
 def open_network(model: str, *, provider: str, device: int, precision: str) -> tuple[Engine, int]:

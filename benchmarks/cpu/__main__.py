@@ -22,9 +22,10 @@ from pathlib import Path
 
 from benchmarks.cpu import arithmetic, choices, growth, overhead, pipeline, startup
 from benchmarks.cpu.options import Figures, Options, Say
+from benchmarks.network import digests
 from benchmarks.resultfile import check_output, document, write
 from facesr_cli.errors import FacesrError
-from facesr_cli.model.catalogue import bundled_names, resolve_model
+from facesr_cli.model.catalogue import bundled_names
 
 PARTS: dict[str, tuple[Callable[[Options, Say], Figures], Callable[[Figures], list[str]]]] = {
     "arithmetic": (arithmetic.measure, arithmetic.lines),
@@ -45,8 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         check_output(arguments.output)
         options = _options(arguments)
-        for model in options.models:
-            resolve_model(model)
+        known = digests(options.models)
         figures: Figures = {}
         for part in dict.fromkeys(arguments.parts or PARTS):
             measure, lines = PARTS[part]
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FacesrError as error:
         sys.stderr.write(f"Error: {error}\n")
         return error.exit_code
-    content = document("benchmarks.cpu", asdict(options), figures)
+    content = document("benchmarks.cpu", asdict(options) | {"digests": known}, figures)
     if arguments.as_json:
         sys.stdout.write(json.dumps(content, indent=2, allow_nan=False) + "\n")
     if arguments.output is not None:

@@ -27,6 +27,7 @@ def test_it_measures_on_the_cpu_and_writes_log_and_result(tiny_model, tmp_path):
     code = gpu.main([*SMALL, "--batches", "1,2", "--model", str(tiny_model), "-o", str(output)])
     assert code == 0
     result = json.loads(output.read_text())
+    assert result["settings"]["digests"][str(tiny_model)].startswith("sha256:")
     assert result["program"] == "benchmarks.gpu" and result["environment"]["onnxruntime"]
     assert [row["batch"] for row in result["forward"]] == [1, 2]
     for row in result["forward"]:

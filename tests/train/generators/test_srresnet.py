@@ -7,7 +7,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from facesr_train.discriminators.vgg import VggConfig, VggDiscriminator
 from facesr_train.generators.upsampling import bilinear
+from facesr_train.losses.adversarial import GAMES
 
 PLAIN = {"batch_norm": False, "activation": "leaky-relu", "skip": "bilinear"}
 
@@ -66,10 +68,21 @@ def test_the_plain_kind_starts_near_the_added_image(build, pictures):
     assert float(difference.std()) < 0.1
 
 
-def test_one_patch_can_be_learnt_by_heart(build, portrait):
+def test_the_game_teaches_the_first_convolution(build):
+    """Through the discriminator and all of the network, normalisation included."""
+    generator = build("srresnet", channels=4, blocks=1)
+    judge = VggDiscriminator(VggConfig(channels=2, crop_px=64))
+    fake = generator(torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
+    GAMES["bce"].generator(judge(torch.rand(2, 3, 64, 64)), judge(fake)).backward()
+    gradient = generator.head[0].weight.grad
+    assert torch.isfinite(gradient).all() and float(gradient.abs().max()) > 0
+
+
+@pytest.mark.parametrize("options", [PLAIN, {}], ids=["plain", "srgan's"])
+def test_one_patch_can_be_learnt_by_heart(build, portrait, options):
     high = torch.from_numpy(portrait[180:228, 220:268]).permute(2, 0, 1)[None] / 255
     low = F.avg_pool2d(high, 2)
-    network = build("srresnet", channels=16, blocks=2, **PLAIN)
+    network = build("srresnet", channels=16, blocks=2, **options)
     optimiser = torch.optim.Adam(network.parameters(), 4e-3)
     for _ in range(300):
         loss = F.mse_loss(network(low), high)

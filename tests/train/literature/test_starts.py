@@ -6,7 +6,9 @@ import csv
 
 import pytest
 import torch
+from torch.nn import functional as F
 
+from facesr_cli.bench.degradations import REPEATABLE
 from facesr_cli.errors import MissingExtraError, ModelError
 from facesr_train import initial
 from facesr_train.changes import changed
@@ -70,8 +72,41 @@ def test_a_chain_of_domains_carries_both_networks(tiny, frames, tmp_path, stand_
     assert read_initial(one / "last.ckpt", alone).discriminator == {}
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_start_from_another_domain_is_ahead_of_a_fresh_one(portrait, seed):
+    """TransferGAN's claim, on one face: at equal steps the carried network is nearer on unseen pixels."""
+    face = torch.from_numpy(portrait[64:256, 128:320].copy()).permute(2, 0, 1)[None] / 255
+    learnt, held_out = face[..., :128], face[..., 128:]
+
+    def pair(high, degradation):
+        picture = (255 * high[0]).byte().permute(1, 2, 0).numpy()
+        low = torch.from_numpy(REPEATABLE[degradation](picture)).permute(2, 0, 1)[None] / 255
+        return low, high
+
+    def train(network, low, high, steps):
+        optimiser = torch.optim.Adam(network.parameters(), 2e-3)
+        for _ in range(steps):
+            optimiser.zero_grad()
+            F.mse_loss(network(low), high).backward()
+            optimiser.step()
+
+    torch.manual_seed(seed)
+    recipe = load_recipe("transfergan", "small")
+    fresh = build_generator(recipe)
+    carried = build_generator(recipe)
+    carried.load_state_dict(fresh.state_dict())
+    train(carried, *pair(learnt, "bicubic"), 25)
+    losses = []
+    for network in (fresh, carried):
+        train(network, *pair(learnt, "paper"), 10)
+        low, high = pair(held_out, "paper")
+        with torch.no_grad():
+            losses.append(float(F.mse_loss(network(low), high)))
+    assert losses[1] < losses[0]
+
+
 def test_frozen_weights_stay(tiny, frames, tmp_path, stand_ins):
-    recipe = tiny("transfergan", optimiser={"frozen": ["first", "body"]})
+    recipe = tiny("transfergan", steps=5, optimiser={"frozen": ["first", "body"]})
     fresh = build_generator(recipe).state_dict()
     last = trained(recipe, frames, tmp_path)
     for name, value in last.generator.items():
