@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facesr_cli.errors import CapabilityError, UpscaleFailedError
-from facesr_cli.model.tuning import CANDIDATES
+from facesr_cli.model.tuning import CANDIDATES, Tuning
 from facesr_cli.model.upscaler import Upscaler
 
 WARM_RUNS = 3
@@ -23,6 +23,8 @@ def measure_tunings(
     model: str, *, provider: str, precision: str, device: int, batch: int, size_px: int, least_s: float
 ) -> list[dict[str, Any]]:
     """Photographs per second from array to array with each of `CANDIDATES`, and what that is of the default.
+
+    Those that change nothing on the provider are left out.
 
     All candidates are opened and measured one after the other, the default again at the end, so that a clock
     that falls while the device gets warm is seen as `default_again`.
@@ -39,7 +41,13 @@ def measure_tunings(
     random = np.random.default_rng(0)
     pictures = list(random.integers(0, 256, (batch, size_px, size_px, 3), np.uint8))
     rows: list[dict[str, Any]] = []
-    for name, tuning in (*CANDIDATES.items(), ("default again", CANDIDATES["default"])):
+    default = CANDIDATES["default"]
+    different = {
+        name: tuning
+        for name, tuning in CANDIDATES.items()
+        if name == "default" or _effect(tuning, provider) != _effect(default, provider)
+    }
+    for name, tuning in (*different.items(), ("default again", default)):
         row: dict[str, Any] = {
             "model": model,
             "provider": provider,
@@ -72,6 +80,18 @@ def measure_tunings(
         if base and "array_per_s" in row:
             row["ratio"] = row["array_per_s"] / base
     return rows
+
+
+def _effect(tuning: Tuning, provider: str) -> tuple[object, ...]:
+    """What a tuning changes on a provider; two with the same are one."""
+    on_cuda = provider == "cuda"
+    return (
+        tuning.binds(provider),
+        tuning.sessions_on(provider),
+        on_cuda and tuning.nhwc,
+        on_cuda and tuning.cuda_graphs,
+        provider == "cpu" and tuning.spinning,
+    )
 
 
 def best(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:

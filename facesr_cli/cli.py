@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -18,11 +19,18 @@ from facesr_cli.errors import FacesrError
 from facesr_cli.streams import StdoutError, discard_stdout, prepare_streams
 
 
+def _home(word: str) -> str:
+    """`~` at the beginning of a path, which the shells of Windows leave to programs."""
+    return os.path.expanduser(word) if word.startswith("~") else word
+
+
 class _Group(click.Group):
     def main(self, *args: Any, **options: Any) -> Any:
         prepare_streams()
-        # On Windows click would expand the patterns of --include and $NAMES in paths, too.
+        # On Windows click would expand the patterns of --include, too. `upscale` does it for INPUT.
         options.setdefault("windows_expand_args", False)
+        if os.name == "nt" and not args and options.get("args") is None:
+            options["args"] = [_home(word) for word in sys.argv[1:]]
         try:
             return super().main(*args, **options)
         except StdoutError as error:  # other than of a pipe that has no reader any more, which click knows

@@ -17,6 +17,7 @@ from facesr_cli.batch.plan import Job, check_inputs, make_jobs, places
 from facesr_cli.batch.report import FileResult
 from facesr_cli.batch.settings import Settings
 from facesr_cli.errors import WriteFailedError
+from facesr_cli.photo.limits import pixel_limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,14 +120,15 @@ def _settled(
         except WriteFailedError as error:
             outside[directory, root] = error
     settled: dict[Job, FileResult] = {}
-    for job in jobs:
-        if stopped():
-            break
-        leading_out = outside.get((job.destination.parent, job.out_root))
-        if leading_out is not None:
-            settled[job] = refused(job, leading_out)
-            continue
-        result = settle(job, settings.existing, journals[job.out_root], recipe, verify=settings.verify)
-        if result is not None:
-            settled[job] = result
+    with pixel_limit(settings.max_megapixels):
+        for job in jobs:
+            if stopped():
+                break
+            leading_out = outside.get((job.destination.parent, job.out_root))
+            if leading_out is not None:
+                settled[job] = refused(job, leading_out)
+                continue
+            result = settle(job, settings.existing, journals[job.out_root], recipe, verify=settings.verify)
+            if result is not None:
+                settled[job] = result
     return settled

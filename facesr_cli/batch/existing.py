@@ -14,10 +14,13 @@ from facesr_cli.batch.plan import Job
 from facesr_cli.batch.report import FileResult
 from facesr_cli.batch.settings import ExistingMode
 from facesr_cli.batch.wording import counted, printable
-from facesr_cli.errors import PhotoError, UsageError
+from facesr_cli.errors import PhotoError, UsageError, WriteFailedError
 from facesr_cli.photo import decode
 
 _LISTED = 10
+_DAMAGE = frozenset(("truncated", "damaged", "empty-file", "not-an-image"))
+"""Reasons of `decode` that tell of the bytes. Others tell of the reader: what it may not or cannot read may
+be somebody's work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +52,10 @@ def settle(
     """Return the result of a job that is not to be run, or None for one that is.
 
     `resume` runs whatever is missing or changed. What was not made here from this photograph is never
-    replaced: a file that the journal does not know, or that someone has worked on since, fails the job with
-    `exists-unknown`, and the output of another photograph that is still there with `exists-other-source`.
-    With `verify` an output also counts as changed where its bytes are not the ones that were written.
+    replaced: a file that the journal does not know fails the job with `exists-unknown`, the output of another
+    photograph that is still there with `exists-other-source`, and one that someone has worked on is left
+    alone as `retouched`. With `verify` an output also counts as changed where its bytes are not the ones that
+    were written. Here only sizes are compared; `refuse_retouched` compares bytes before a file is replaced.
     """
     if mode == "overwrite" or not os.path.lexists(job.destination):
         return None
@@ -65,8 +69,25 @@ def settle(
             "exists, and no journal says that facesr-cli made it. Move it away, or use --existing overwrite "
             "or skip.",
         )
-    if not _is_current(job, entry, journal, recipe):
-        return _protected(job, entry, journal, verify=verify)
+    try:
+        source, output = job.source.stat(), job.destination.stat()
+    except OSError:  # a source that is gone fails by name when it is decoded, a link to nothing is replaced
+        return None
+    same_file = (source.st_size, source.st_mtime_ns) == (entry.source_size, entry.source_mtime_ns)
+    if not _is_of(job, entry, journal):
+        if same_file or not _exists(_origin(entry, journal)):  # a copy of it, or it has moved
+            return None
+        return _refused(
+            job,
+            "exists-other-source",
+            f"was made from {printable(Path(os.path.normpath(_origin(entry, journal))))}, which is another "
+            "photograph. Choose another -o for this one, or use --existing overwrite or skip.",
+        )
+    if not (same_file and (entry.model, entry.settings) == (recipe.model, recipe.settings)):
+        return None
+    if output.st_size != entry.output_size:
+        kept = not verify and entry.state == "done" and not _is_broken(job.destination, entry)
+        return _skipped(job, "retouched") if kept else None
     # `writing`: a run was killed around the rename, so the name may still stand for older bytes.
     if verify or entry.state == "writing":
         if _sha256(job.destination) != entry.output_sha256:
@@ -75,14 +96,22 @@ def settle(
     return _skipped(job, "done-before")
 
 
-def _is_current(job: Job, entry: Entry, journal: Journal, recipe: Recipe) -> bool:
-    try:
-        source, output = job.source.stat(), job.destination.stat()
-    except OSError:  # a source that is gone fails by name when it is decoded
-        return False
-    wanted = (source.st_size, source.st_mtime_ns, recipe.model, recipe.settings, output.st_size)
-    made = (entry.source_size, entry.source_mtime_ns, entry.model, entry.settings, entry.output_size)
-    return wanted == made and _is_of(job, entry, journal)
+def refuse_retouched(path: Path, entry: Entry | None) -> None:
+    """Raise WriteFailedError where `path`, about to be replaced, is a whole picture of other bytes.
+
+    Args:
+        path: An output that exists.
+        entry: What the journal says of it. Where a run was killed while it wrote (`writing`), the bytes are
+            those of the run before, and nobody's work is known to be in them.
+    """
+    if entry is None or entry.state != "done" or path.is_symlink() or not path.exists():
+        return
+    if _sha256(path) != entry.output_sha256 and not _is_broken(path, entry):
+        raise WriteFailedError(
+            "exists-unknown",
+            f"{printable(path)} has been changed since facesr-cli made it, and would have to be made again. "
+            "Move it away, or use --existing overwrite or skip, or --verify if it only has older bytes.",
+        )
 
 
 def _is_of(job: Job, entry: Entry, journal: Journal) -> bool:
@@ -99,31 +128,6 @@ def _origin(entry: Entry, journal: Journal) -> str:
     return os.path.join(os.path.realpath(journal.root), entry.source)
 
 
-def _protected(job: Job, entry: Entry, journal: Journal, *, verify: bool) -> FileResult | None:
-    """Return the failure of a job whose output is not this photograph's to replace; None for its own.
-
-    An output that was cut off, or broken in another way, is made again. One that is a whole picture of other
-    bytes than were written is somebody's work, unless `verify` asks for it; where a run was killed while it
-    wrote (`writing`), the bytes are those of the run before.
-    """
-    if not _is_of(job, entry, journal) and _exists(_origin(entry, journal)):
-        return _refused(
-            job,
-            "exists-other-source",
-            f"was made from {printable(Path(os.path.normpath(_origin(entry, journal))))}, which is another "
-            "photograph. Choose another -o for this one, or use --existing overwrite or skip.",
-        )
-    is_altered = not verify and entry.state == "done" and _sha256(job.destination) != entry.output_sha256
-    if is_altered and _is_whole(job.destination):
-        return _refused(
-            job,
-            "exists-unknown",
-            "has been changed since facesr-cli made it, and would have to be made again. Move it away, or "
-            "use --existing overwrite or skip.",
-        )
-    return None
-
-
 def _exists(path: str) -> bool:
     try:
         return os.path.lexists(path)
@@ -131,15 +135,34 @@ def _exists(path: str) -> bool:
         return False
 
 
-def _is_whole(path: Path) -> bool:
-    """Return whether `path` is a picture that can be read to its end."""
+def _is_broken(path: Path, entry: Entry) -> bool:
+    """Return whether there is evidence that a file is damaged, and not only other than it was written."""
+    try:
+        if path.stat().st_size < entry.output_size and _ends_too_early(path):
+            return True
+    except OSError:
+        return False
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's, about what it passes over
             decode(path)
     except PhotoError as error:
-        return error.reason == "too-large"  # not read, so nobody knows
-    return True
+        return error.reason in _DAMAGE
+    return False
+
+
+def _ends_too_early(path: Path) -> bool:
+    """Return whether a PNG, JPEG or WebP lacks its end, which some decoders do not mind."""
+    with path.open("rb") as file:
+        head = file.read(12)
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 12))
+        tail = file.read()
+    if head.startswith(b"\x89PNG"):
+        return not tail.endswith(b"IEND\xaeB`\x82")
+    if head.startswith(b"\xff\xd8"):
+        return not tail.endswith(b"\xff\xd9")
+    return head.startswith(b"RIFF") and int.from_bytes(head[4:8], "little") + 8 > size
 
 
 def _refused(job: Job, reason: str, why: str) -> FileResult:

@@ -131,6 +131,7 @@ def _run(
         recipe=plan.recipe,
         journals=plan.journals,
         absent=plan.absent,
+        careful=settings.existing == "resume" and not settings.verify,
         quality=settings.quality,
         metadata=settings.metadata,
         software=f"facesr-cli {__version__}, model {upscaler.info.name} {upscaler.info.version}",

@@ -77,8 +77,8 @@ class Settings:
             raise UsageError(f"--verify goes with --existing resume, not with {self.existing}.")
         if self.max_megapixels is not None and not 0 < self.max_megapixels < math.inf:
             raise UsageError(
-                f"--max-megapixels {self.max_megapixels:g} is not a number above 0. Name one that is large "
-                "enough for your photographs."
+                f"--max-megapixels {self.max_megapixels:g} is not a finite number above 0. Name one that is "
+                "large enough for your photographs."
             )
         if self.report is not None:
             if self.report.is_dir():

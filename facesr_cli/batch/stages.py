@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from facesr_cli.batch.atomic import make_directories, write_atomically
 from facesr_cli.batch.containment import refuse_outside
-from facesr_cli.batch.existing import Recipe
+from facesr_cli.batch.existing import Recipe, refuse_retouched
 from facesr_cli.batch.journal import Entry, Journal
 from facesr_cli.batch.plan import Job
 from facesr_cli.batch.report import FileResult
@@ -23,7 +23,7 @@ from facesr_cli.batch.wording import printable
 from facesr_cli.errors import PhotoError, UnreadablePhotoError, WriteFailedError
 from facesr_cli.photo import Photo, bleed, decode, encode, fit_to_format, header_size
 from facesr_cli.photo.formats import format_of_source, format_of_suffix
-from facesr_cli.photo.places import enlarged_exif
+from facesr_cli.photo.places import enlarged_exif, enlarged_xmp
 from facesr_cli.photo.planes import lanczos
 
 
@@ -81,6 +81,8 @@ class Writer:
     """By `Job.out_root`."""
     absent: frozenset[Job] = frozenset()
     """As `Plan.absent`."""
+    careful: bool = False
+    """Whether outputs that someone has worked on stay: --existing resume without --verify."""
     quality: int | None
     metadata: MetadataMode
     software: str | None = None
@@ -135,6 +137,8 @@ class Writer:
         # Once more than in the plan: links may have been laid since.
         refuse_outside(job.destination.parent, job.out_root)
         known = journal.entry(job.relative)
+        if self.careful and job not in self.absent:
+            refuse_retouched(job.destination, known)
         try:
             journal.append(entry)
             make_directories(job.destination.parent, below=job.out_root)
@@ -165,11 +169,13 @@ def enlarged(photo: Photo, larger: NDArray[Any]) -> Photo:
     What else has a size, `encode` enlarges while it writes.
     """
     height, width = larger.shape[:2]
+    factor = height // photo.pixels.shape[0]
     alpha: Any = photo.alpha
     return replace(
         photo,
         pixels=larger,
-        exif=enlarged_exif(photo.exif, height // photo.pixels.shape[0]),
+        exif=enlarged_exif(photo.exif, factor),
+        xmp=enlarged_xmp(photo.xmp, factor),
         alpha=None if alpha is None else lanczos(alpha, width, height),
     )
 

@@ -72,7 +72,7 @@ def beside_cells(row: Row) -> tuple[str, ...]:
 
 def json_text(result: BenchResult) -> str:
     """Return the JSON document with a final newline."""
-    return json.dumps(result.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(result.to_json(), indent=2, allow_nan=False) + "\n"
 
 
 def markdown(result: BenchResult) -> str:

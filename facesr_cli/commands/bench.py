@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from facesr_cli.commands.options import inference_options
-from facesr_cli.errors import UsageError
+from facesr_cli.errors import UsageError, WriteFailedError
 
 if TYPE_CHECKING:
     from facesr_cli.bench.result import BenchResult
@@ -130,14 +130,20 @@ def bench(
 
     with shown_progress(sys.stderr) as progress:
         result = run_bench(settings, open_upscaler=open_upscaler, progress=progress)
+    unwritten: WriteFailedError | None = None
     if report_dir is not None:  # first of all: hours of work must not depend on who reads stdout
-        write_report(result, report_dir)
+        try:
+            write_report(result, report_dir)
+        except WriteFailedError as error:  # what was measured is at least printed
+            unwritten = error
     if as_json:
         click.echo(json_text(result), nl=False)
     else:
         _print_table(result)
     for failure in result.failures:
         click.echo(f"failed: {failure.file}: {failure.message}", err=True)
+    if unwritten is not None:
+        raise unwritten
     if report_dir is not None:
         click.echo(f"report: {report_dir / 'bench.md'}", err=True)
     ctx.exit(result.exit_code)

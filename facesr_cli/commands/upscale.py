@@ -124,7 +124,7 @@ def _expanded(inputs: tuple[Path, ...]) -> tuple[Path, ...]:
     """Inputs with patterns replaced by what they match: for Windows, whose shells leave that to programs."""
     expanded: list[Path] = []
     for path in inputs:
-        matches = [] if path.exists() else sorted(glob.glob(str(path)))
+        matches = [] if path.exists() else sorted(glob.glob(str(path), recursive=True))
         expanded += map(Path, matches) if matches else [path]
     return tuple(expanded)
 

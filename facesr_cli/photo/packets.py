@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from facesr_cli.photo.places import turned_xmp, xmp_regions_for_size
+from facesr_cli.photo.places import turned_xmp
 
 _IPTC_RESOURCE = 0x0404  # of Photoshop's image resources
 # Those of Photoshop, ImageReady and others, as exiftool documents them.
@@ -127,7 +127,7 @@ def xmp_for_size(packet: bytes, size: tuple[int, int]) -> bytes:
     """Return a packet that states `size` (width, height) wherever it stated one."""
     for axis, pattern in _SIZES_IN_XMP:
         packet = pattern.sub(rb"\g<1>%d" % size[axis], packet)
-    return xmp_regions_for_size(packet, size)
+    return packet
 
 
 def has_extended_xmp(image: Image.Image) -> bool:

@@ -22,8 +22,9 @@ _NUMBER = rb"""((?:%s)(?:\s*=\s*["']|\s*>)\s*)([0-9.]+(?:[eE][-+]?[0-9]+)?)"""
 _IN_AREA = re.compile(_NUMBER % rb"stArea:[xywh]")
 _WIDTH_OF_REGIONS = re.compile(_NUMBER % rb"stDim:w")
 _HEIGHT_OF_REGIONS = re.compile(_NUMBER % rb"stDim:h")
-_AREA = re.compile(rb"<(/?)mwg-rs:Area\b[^>]*?(/?)>")
-_DIMENSIONS = re.compile(rb"<(/?)mwg-rs:AppliedToDimensions\b[^>]*?(/?)>")
+_AREA = re.compile(rb"<(/?)mwg-rs:Area\b[^<>]*?(/?)>")
+_DIMENSIONS = re.compile(rb"<(/?)mwg-rs:AppliedToDimensions\b[^<>]*?(/?)>")
+_UNIT = re.compile(rb"""stArea:unit(?:\s*=\s*["']|\s*>)\s*(?!normalized)[a-z]""")
 _RECTANGLE = re.compile(rb"""(MPReg:Rectangle(?:\s*=\s*["']|\s*>)\s*)([0-9.eE+\-,\s]+)""")
 
 
@@ -87,6 +88,8 @@ def turned_xmp(packet: bytes, orientation: int) -> bytes:
         return packet
 
     def turn_area(block: bytes) -> bytes:
+        if _UNIT.search(block):  # pixels of whatever size the picture had
+            return block
         found = {match[1].strip()[7:8]: float(match[2]) for match in _IN_AREA.finditer(block)}
         if not {b"x", b"y"} <= found.keys():
             return block
@@ -117,10 +120,25 @@ def turned_xmp(packet: bytes, orientation: int) -> bytes:
     return _in_blocks(packet, _DIMENSIONS, turn_dimensions) if orientation >= 5 else packet
 
 
-def xmp_regions_for_size(packet: bytes, size: tuple[int, int]) -> bytes:
-    """Return a packet whose regions are stated for a picture of `size` (width, height)."""
-    width, height = (b"%d" % side for side in size)
-    return _in_blocks(packet, _DIMENSIONS, lambda block: _with_dimensions(block, width, height))
+def enlarged_xmp(packet: bytes | None, factor: int) -> bytes | None:
+    """Return a packet whose regions are stated for a picture with `factor` times the sides.
+
+    What was stated for another size than the picture's, such as that before it was cropped, stays so: by that
+    readers know that the regions are not of this picture.
+    """
+
+    def enlarge(block: bytes) -> bytes:
+        width, height = _WIDTH_OF_REGIONS.search(block), _HEIGHT_OF_REGIONS.search(block)
+        if width is None or height is None:
+            return block
+        return _with_dimensions(block, *(_text(factor * float(side[2])) for side in (width, height)))
+
+    if packet is None or factor == 1:
+        return packet
+    try:
+        return _in_blocks(packet, _DIMENSIONS, enlarge)
+    except ValueError:  # a number that is none
+        return packet
 
 
 def _changed(exif: bytes | None, change: Callable[[Directory, Exif], None]) -> bytes | None:
@@ -158,7 +176,7 @@ def _turned(x: float, y: float, orientation: int) -> tuple[float, float]:
 
 
 def _text(value: float) -> bytes:
-    return b"%.6g" % value
+    return b"%.9g" % value
 
 
 def _with_dimensions(block: bytes, width: bytes, height: bytes) -> bytes:
@@ -167,7 +185,10 @@ def _with_dimensions(block: bytes, width: bytes, height: bytes) -> bytes:
 
 
 def _in_blocks(packet: bytes, tag: re.Pattern[bytes], change: Callable[[bytes], bytes]) -> bytes:
-    """Apply `change` to each element that `tag` finds the ends of, in one pass, whatever is missing."""
+    """Apply `change` to each element that `tag` finds the ends of, in one pass, whatever is missing.
+
+    `tag` must not look beyond the next `<`, or openings without an end would take quadratic time.
+    """
     kept, done, start = [], 0, -1
     for match in tag.finditer(packet):
         if match[1] and start >= 0:  # </...>

@@ -132,6 +132,8 @@ def test_a_signal_ends_the_comparison_of_outputs(run, root, monkeypatch):
 
     def slow(path):
         compared.append(path)
+        if len(compared) > 1:
+            return  # a second signal would end all of pytest
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.2)
 

@@ -15,7 +15,7 @@ from facesr_cli.bench.degradations import DEGRADATIONS
 from facesr_cli.bench.settings import DEFAULT_DEGRADATIONS
 from facesr_cli.commands import bench as module
 from facesr_cli.commands.bench import bench
-from facesr_cli.errors import UsageError
+from facesr_cli.errors import UsageError, WriteFailedError
 
 
 class Nearest:
@@ -157,6 +157,15 @@ def test_the_report_does_not_depend_on_who_reads_stdout(portraits, tmp_path, mon
     result = run(portraits, "--no-throughput", "--degradation", "bicubic", "-o", tmp_path / "report")
     assert isinstance(result.exception, ZeroDivisionError)
     assert (tmp_path / "report" / "bench.json").exists()
+
+
+def test_a_report_that_cannot_be_written_costs_no_figures(portraits, tmp_path, monkeypatch):
+    def full(*_args):
+        raise WriteFailedError("disk-full", "the disk is full")
+
+    monkeypatch.setattr("facesr_cli.bench.report.write_report", full)
+    result = run(portraits, "--no-throughput", "--degradation", "bicubic", "-o", tmp_path / "report")
+    assert isinstance(result.exception, WriteFailedError) and "bilinear" in result.stdout
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no names that are no text")

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, TiffImagePlugin
+from PIL import Image, PngImagePlugin, TiffImagePlugin
 
 from facesr_cli.batch.stages import enlarged
 from facesr_cli.photo import FileFormat, decode, encode
-from facesr_cli.photo.places import turned_xmp
+from facesr_cli.photo.places import enlarged_xmp, turned_xmp
 
 CAMERA = 0x8769
 
@@ -33,6 +33,21 @@ def _as_elements(tag: re.Match[str]) -> str:
 XMP_ELEMENTS = re.sub(r"<(mwg-rs:(?:Area|AppliedToDimensions)) ([^>]*)/>", _as_elements, XMP_ATTRIBUTES)
 
 
+def _with_xmp(path: Path, xmp: str, orientation: int) -> Path:
+    exif = Image.Exif()
+    exif[274] = orientation
+    if path.suffix == ".tiff":
+        exif[700] = xmp.encode()
+    Image.fromarray(_marked()).save(path, exif=exif, xmp=xmp.encode())
+    return path
+
+
+def _marked() -> np.ndarray:
+    pixels = np.zeros((40, 80, 3), np.uint8)
+    pixels[24:32, 12:20] = 255  # centre (16, 28): 0.2 and 0.7 of the sides
+    return pixels
+
+
 def _values(xmp: bytes, name: str) -> list[float]:
     found = re.findall(rf"""{name}(?:="|>)([0-9., ]+)""", xmp.decode())
     return [float(value) for value in found[0].split(",")]
@@ -41,8 +56,6 @@ def _values(xmp: bytes, name: str) -> list[float]:
 @pytest.mark.parametrize("xmp", [XMP_ATTRIBUTES, XMP_ELEMENTS], ids=["attributes", "elements"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_places_point_at_what_they_pointed_at(tmp_path: Path, orientation: int, xmp: str) -> None:
-    pixels = np.zeros((40, 80, 3), np.uint8)
-    pixels[24:32, 12:20] = 255  # centre (16, 28): 0.2 and 0.7 of the sides
     exif = Image.Exif()
     exif[274] = orientation
     exif[CAMERA] = {
@@ -52,10 +65,10 @@ def test_places_point_at_what_they_pointed_at(tmp_path: Path, orientation: int, 
         0xA20F: TiffImagePlugin.IFDRational(500, 1),
     }
     path = tmp_path / "a.png"
-    Image.fromarray(pixels).save(path, exif=exif, pnginfo=None)
+    text = PngImagePlugin.PngInfo()
+    text.add_itxt("XML:com.adobe.xmp", xmp)
+    Image.fromarray(_marked()).save(path, exif=exif, pnginfo=text)
     photo = decode(path)
-    # PNG would take XMP as text; the packet of any file goes the same way
-    object.__setattr__(photo, "xmp", turned_xmp(xmp.encode(), orientation))
     larger = enlarged(photo, photo.pixels.repeat(2, axis=0).repeat(2, axis=1))
     with Image.open(io.BytesIO(encode(larger, file_format=FileFormat.JPEG, quality=95))) as image:
         result, camera, packet = np.asarray(image), image.getexif().get_ifd(CAMERA), image.info["xmp"]
@@ -82,15 +95,33 @@ def test_places_point_at_what_they_pointed_at(tmp_path: Path, orientation: int, 
 @pytest.mark.parametrize(
     "packet",
     [
-        b"<mwg-rs:Area " * 20_000,
+        b"<mwg-rs:Area " * 100_000,
+        b"<mwg-rs:AppliedToDimensions " * 100_000,
+        b'<mwg-rs:Area stArea:x="120" stArea:y="50" stArea:unit="pixel"/>',
         b'<mwg-rs:Area stArea:x="1.2.3" stArea:y="0"/>',
         b'<mwg-rs:Area stArea:x="0.5"/>',
         b'MPReg:Rectangle="1, 2"',
         b"</mwg-rs:Area>",
     ],
 )
+@pytest.mark.timeout(20)
 def test_nonsense_stays_and_costs_no_time(packet: bytes) -> None:
     assert turned_xmp(packet, 6) == packet
+    assert enlarged_xmp(packet, 2) == packet
+
+
+def test_regions_of_another_size_stay_so() -> None:
+    """By the size readers see that they are those of the picture before it was cropped."""
+    packet = b'<mwg-rs:AppliedToDimensions stDim:w="4000" stDim:h="3000" stDim:unit="pixel"/>'
+    assert enlarged_xmp(packet, 2) == packet.replace(b"4000", b"8000").replace(b"3000", b"6000")
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "tiff", "webp"])
+def test_regions_are_turned_in_files_of_every_kind(tmp_path: Path, suffix: str) -> None:
+    photo = decode(_with_xmp(tmp_path / f"a.{suffix}", XMP_ATTRIBUTES, 6))
+    assert photo.xmp is not None and photo.pixels.shape[:2] == (80, 40)
+    x, y = _values(photo.xmp, "stArea:x")[0], _values(photo.xmp, "stArea:y")[0]
+    assert photo.pixels[round(y * 80), round(x * 40)].min() > 200
 
 
 def test_a_subject_beyond_what_exif_can_state_is_left_out(tmp_path: Path) -> None:

@@ -124,6 +124,7 @@ def test_the_length_of_the_difference_is_a_distance_too(small_face, pictures):
 
 
 def test_one_window_in_each_step(small_face, pictures, monkeypatch):
+    torch.manual_seed(0)
     drawn = []
     monkeypatch.setattr(
         "facesr_train.losses.identity._look",

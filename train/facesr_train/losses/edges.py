@@ -37,7 +37,8 @@ class EdgeMaskConfig:
     thresholds: str = "shares"
     """`shares` of each picture's pixels that have a weaker gradient, because skin is smooth and a fixed
     threshold leaves little but the outline; less than one 8-bit level never counts. `fixed`: gradients in the
-    unit of Canny's in scikit-image, 4 for a sharp step from black to white (0.1 and 0.2 are its defaults)."""
+    unit of Canny's in scikit-image, where a sharp step from black to white has 4 before the Gaussian (0.1 and
+    0.2 are its defaults; `low` and `high` must be named)."""
     low: float = 0.8
     high: float = 0.9
     """Of the hysteresis."""
@@ -45,8 +46,9 @@ class EdgeMaskConfig:
     def __post_init__(self) -> None:
         if self.thresholds not in ("shares", "fixed"):
             raise ValueError(f"loss edge-mask: thresholds must be shares or fixed, not {self.thresholds!r}")
-        if self.sigma_px <= 0 or not 0 <= self.low <= self.high < 1:
-            raise ValueError("loss edge-mask: needs sigma_px > 0 and 0 <= low <= high < 1")
+        most = 1 if self.thresholds == "shares" else 4
+        if self.sigma_px <= 0 or not 0 <= self.low <= self.high < most:
+            raise ValueError(f"loss edge-mask: needs sigma_px > 0 and 0 <= low <= high < {most}")
 
 
 class EdgeMaskLoss(nn.Module):

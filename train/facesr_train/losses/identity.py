@@ -146,8 +146,10 @@ class IdentityLoss(nn.Module):
         """
         config = self.config
         shown = views(config, *output.shape[2:])
-        if config.windows == "one" and len(shown) > 1:
-            shown = (shown[0], shown[1 + int(torch.randint(len(shown) - 1, ()))])
+        number, times = len(shown), 1
+        if config.windows == "one" and number > 1:
+            times = number - 1  # the one stands for all
+            shown = (shown[0], shown[1 + int(torch.randint(times, ()))])
         terms = []
         for view in shown:
             embedding = view.whole_face and config.embedding > 0
@@ -160,7 +162,8 @@ class IdentityLoss(nn.Module):
             for name in ("stage64", "stage128"):
                 if weight := getattr(config, name):
                     distance = unit_distance(getattr(ours, name), getattr(theirs, name)).mean()
-                    terms.append(weight / len(shown) * distance)
+                    share = 1 if view.whole_face else times
+                    terms.append(weight * share / number * distance)
         return torch.stack(terms).sum()
 
 
