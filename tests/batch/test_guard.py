@@ -33,11 +33,6 @@ def _run(portraits, model, spoil=lambda upscaler: None):
     return run_batch(Settings(inputs=(portraits,), report=report, workers=1), upscaler_factory=factory)
 
 
-def _pixels(path):
-    with Image.open(path) as image:
-        return np.asarray(image).astype(np.int16)
-
-
 @pytest.mark.parametrize("gain", [0.0, 1.2, float("nan")], ids=["black", "bright", "undefined"])
 def test_a_network_with_implausible_output_writes_nothing(
     portraits, tmp_path, build_onnx, make_info, tree, gain
@@ -54,8 +49,7 @@ def test_a_network_with_implausible_output_writes_nothing(
 def test_what_a_device_gets_wrong_is_done_again_on_the_cpu(portraits, tiny_model, tree):
     whole = _run(portraits, tiny_model)
     assert whole.count("done") == 3
-    out = portraits.with_name("in-x2")
-    expected = {name: _pixels(out / name) for name in tree(out)}
+    expected = tree(portraits.with_name("in-x2"))
 
     class Black:
         def run(self, outputs, feeds, options):
@@ -70,16 +64,15 @@ def test_what_a_device_gets_wrong_is_done_again_on_the_cpu(portraits, tiny_model
         network.provider_key = "cuda"
         network._engines["cuda", "uint8"] = Engine(Black(), None, engine.provider, "fp16")
 
-    for path in out.glob("*.png"):
+    for path in portraits.with_name("in-x2").glob("*.png"):
         path.unlink()
     again = _run(portraits, tiny_model, spoil)
     assert again.count("done") == 3
     for result in again.files:
         assert any("done again in fp32 on the CPU" in note for note in result.notes), "never silently"
-    assert tree(out).keys() == expected.keys()
-    for name, pixels in expected.items():  # another session's sums may end in another last bit
-        np.testing.assert_allclose(_pixels(out / name), pixels, rtol=0, atol=1)
-        assert pixels.mean() > 50
+    assert tree(portraits.with_name("in-x2")) == expected
+    with Image.open(portraits.with_name("in-x2") / "0.png") as image:
+        assert np.asarray(image).mean() > 50
 
 
 def test_a_device_that_dies_ends_the_run_and_the_same_command_goes_on(portraits, tiny_model, photograph):
