@@ -64,7 +64,8 @@ def claim(make_plan: Callable[[], Plan]) -> Iterator[Claimed]:
                 unusable[root] = error
         failed = {job: refused(job, unusable[job.out_root]) for job in plan.todo if job.out_root in unusable}
         plan = replace(plan, settled=plan.settled | failed)
-        sweep_parts({job.destination.parent for job in _inside(plan) if job.out_root in locks})
+        # The roots too: there journals are put in order.
+        sweep_parts(locks.keys() | {job.destination.parent for job in _inside(plan) if job.out_root in locks})
         yield Claimed(plan=plan, unlocked=tuple(root for root, lock in locks.items() if not lock.supported))
     finally:
         for journal in plan.journals.values():

@@ -247,6 +247,18 @@ def test_killed_between_rename_and_journal(run, album, out):
     assert _done_again(run(album)) == {"a.png"}
 
 
+def test_killed_while_the_journal_was_put_in_order(run, tmp_path, photograph, tree):
+    """What is left then lies beside the journal, and that may be where no output lies."""
+    photograph(tmp_path / "in" / "sub" / "a.png")
+    assert run(tmp_path / "in").count("done") == 1
+    out = tmp_path / "in-x2"
+    whole = tree(out)
+    (out / ".facesr-0123456789abcdef.part").write_bytes((out / JOURNAL_NAME).read_bytes()[:40])
+    (out / LOCK_NAME).write_text("{}")
+    assert run(tmp_path / "in").count("skipped") == 1
+    assert tree(out) == whole
+
+
 def test_a_journal_of_a_newer_version_is_refused(run, album, out, tree):
     with (out / JOURNAL_NAME).open("a") as file:
         file.write('{"version": 2, "something": "new"}\n')
