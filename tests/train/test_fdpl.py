@@ -143,7 +143,7 @@ def test_nothing_to_compare_is_refused():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"degradation": "real"}, "there are paper"),
+        ({"degradation": "real"}, "there are paper, bicubic"),
         ({"colours": "yuv"}, "there are luma"),
         ({"random_phase": 1}, "true or false"),
     ],
