@@ -152,17 +152,16 @@ def _is_broken(path: Path, entry: Entry) -> bool:
 
 
 def _ends_too_early(path: Path) -> bool:
-    """Return whether a PNG, JPEG or WebP lacks its end, which some decoders do not mind."""
-    with path.open("rb") as file:
-        head = file.read(12)
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - 12))
-        tail = file.read()
-    if head.startswith(b"\x89PNG"):
-        return not tail.endswith(b"IEND\xaeB`\x82")
-    if head.startswith(b"\xff\xd8"):
-        return not tail.endswith(b"\xff\xd9")
-    return head.startswith(b"RIFF") and int.from_bytes(head[4:8], "little") + 8 > size
+    """Return whether a PNG, JPEG or WebP lacks its end, which some decoders do not mind.
+
+    What other programs put behind the end does not count.
+    """
+    content = path.read_bytes()
+    if content.startswith(b"\x89PNG"):
+        return b"IEND\xaeB`\x82" not in content
+    if content.startswith(b"\xff\xd8"):  # no end of image after the last start of scan
+        return content.rfind(b"\xff\xd9") < content.rfind(b"\xff\xda")
+    return content.startswith(b"RIFF") and int.from_bytes(content[4:8], "little") + 8 > len(content)
 
 
 def _refused(job: Job, reason: str, why: str) -> FileResult:

@@ -22,31 +22,8 @@ _INCHES_PER_UNIT = {2: 1.0, 3: 1 / 2.54}  # inch and centimetre, TIFF 6.0
 # and raw data (330, 400, 65024) stay out too.
 _STORAGE = frozenset(
     (254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 277, 278, 279, 280, 281, 284, 288, 289)
-    + (
-        290,
-        291,
-        292,
-        293,
-        301,
-        317,
-        320,
-        322,
-        323,
-        324,
-        325,
-        330,
-        332,
-        333,
-        334,
-        336,
-        338,
-        339,
-        340,
-        341,
-        347,
-    )
-    + (400, 65024)
-    + tuple(range(512, 533))
+    + (290, 291, 292, 293, 301, 317, 320, 322, 323, 324, 325, 330, 332, 333, 334, 336, 338, 339, 340, 341)
+    + (347, 400, 65024, *range(512, 533))
 )
 _LAYERS = frozenset((37724, 50255))  # ImageSourceData and annotations of Photoshop: pictures of the old size
 _GEOGRAPHY = frozenset((33550, 33922, 34264, 34735, 34736, 34737))  # GeoTIFF 1.0: places of single pixels

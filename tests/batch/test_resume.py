@@ -7,7 +7,6 @@ import os
 import shutil
 
 import pytest
-from PIL import Image
 
 from facesr_cli.batch import Settings
 from facesr_cli.batch.journal import JOURNAL_NAME
@@ -97,41 +96,6 @@ def test_an_album_that_was_moved_is_redone_and_one_of_another_spelling_is_not(ru
     assert run(album.parent / "link" / "album", out=out).count("skipped") == 5
     album.rename(album.with_name("moved"))
     assert run(album.with_name("moved"), out=out).count("done") == 5
-
-
-def test_a_retouched_output_is_not_replaced(run, album, out, photograph):
-    photograph(out / "a.png", seed=50, width=30)
-    retouched = (out / "a.png").read_bytes()
-    report = run(album)
-    assert _statuses(report)["a.png"] == ("skipped", "retouched") and report.exit_code == 0
-    report = run(album, quality=50)
-    assert _statuses(report)["a.png"] == ("failed", "exists-unknown") and report.count("done") == 4
-    assert "changed since" in next(iter(report.failures()))
-    assert (out / "a.png").read_bytes() == retouched
-    assert run(album, verify=True).count("done") == 5, "asked for what was written"
-
-
-def test_an_edit_that_keeps_the_size_is_seen_before_it_is_replaced(run, album, out):
-    changed = (out / "z.tiff").read_bytes().replace(b"facesr-cli", b"facesr-CLI")
-    (out / "z.tiff").write_bytes(changed)
-    assert run(album).count("skipped") == 5
-    report = run(album, metadata="strip")
-    assert _statuses(report)["z.tiff"] == ("failed", "exists-unknown") and report.count("done") == 4
-    assert (out / "z.tiff").read_bytes() == changed
-
-
-def test_work_that_cannot_be_read_here_is_not_replaced_either(run, album, out):
-    with Image.open(out / "z.tiff") as image:
-        image.convert("F").save(out / "z.tiff")
-    assert _statuses(run(album))["z.tiff"] == ("skipped", "retouched")
-
-
-@pytest.mark.parametrize("name", ["a.png", "b.JPG", "sub/deep er/ü.webp"])
-def test_outputs_that_lack_a_few_bytes_are_done_again(run, album, out, tree, name):
-    whole = tree(out)
-    (out / name).write_bytes(whole[name][:-3])
-    assert run(album).count("done") == 1
-    assert tree(out) == whole
 
 
 def test_a_copy_of_the_album_may_take_its_place(run, album, out, tmp_path):
