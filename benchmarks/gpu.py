@@ -31,7 +31,7 @@ from benchmarks.log import Log
 from benchmarks.network import digests, open_network
 from benchmarks.photographs import photograph, write_jpegs
 from benchmarks.pipeline import measure_pipeline, pipeline_line
-from benchmarks.quality import enlarged, loss, originals
+from benchmarks.quality import fp16_loss
 from benchmarks.resultfile import check_output, document, summary, write
 from facesr_cli.bench.bound import BoundSession
 from facesr_cli.bench.limit import Convolution, Limit, measure_limit
@@ -47,8 +47,6 @@ BATCHES = (1, 2, 4, 8, 16, 32)
 MOST_AUTO_BATCH = 8
 """What `--batch-size auto` begins with on a GPU."""
 PRECISIONS = ("fp32", "fp16")
-MOST_FP16_DIFFERENCE_DB = 0.02
-"""The most that fp16 may lose against fp32."""
 
 _SMALL = {"convolutions": (Convolution(8, 32),), "copy_values": 1 << 12, "repeats": 1}
 _LEAST_S = 1.0
@@ -138,7 +136,9 @@ def _measure(arguments: argparse.Namespace, log: Log) -> dict[str, Any]:
                 log(line(rows))
                 figures["tuning"] += rows
             for model in models:
-                figures["quality"].append(_quality(model, provider, arguments, log))
+                row = fp16_loss(model, provider, arguments.device, arguments.size)
+                log(f"{model} {provider}: fp16 loses {row.get('psnr_loss_db', row.get('missing'))}")
+                figures["quality"].append(row)
                 figures["end_to_end"].append(_end_to_end(model, provider, arguments, log))
                 row = measure_pipeline(
                     model, provider=provider, device=arguments.device, size_px=arguments.size
@@ -248,22 +248,6 @@ def _timed(once: Any, repeats: int) -> list[float]:
     while len(seconds) < repeats or sum(seconds) < _LEAST_S * (repeats > 1):
         seconds.append(once())
     return seconds
-
-
-def _quality(model: str, provider: str, arguments: argparse.Namespace, log: Log) -> dict[str, Any]:
-    """PSNR of the lowest precision beside fp32 on the same provider."""
-    truths = originals(arguments.size)
-    row: dict[str, Any] = {"model": model, "provider": provider}
-    results = {}
-    for precision in ("fp32", *(word for word in ("fp16",) if word in PROVIDERS[provider].precisions)):
-        with Upscaler(model, provider=provider, device=arguments.device, precision=precision) as upscaler:
-            results[precision] = enlarged(upscaler, truths)
-            scale = upscaler.scale
-    if "fp16" not in results:
-        return row | {"missing": f"{provider} has no fp16"}
-    found = loss(truths, results["fp32"], results["fp16"], scale=scale)
-    log(f"{model} {provider}: fp16 loses {found.psnr_loss_db} dB against fp32")
-    return row | {"precision": "fp16"} | dataclasses.asdict(found)
 
 
 def _end_to_end(model: str, provider: str, arguments: argparse.Namespace, log: Log) -> dict[str, Any]:

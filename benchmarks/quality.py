@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from benchmarks.photographs import EXAMPLE, photograph
 from facesr_cli.bench.contestants import DEGRADATION_SCALE
 from facesr_cli.bench.degradations import bicubic
 from facesr_cli.bench.metrics import psnr_db
+from facesr_cli.model.providers import PROVIDERS
 from facesr_cli.model.upscaler import Upscaler
 
 _MADE = 3
@@ -66,3 +68,16 @@ def loss(
             )
         )
     return Loss(psnr_against_plain_db=float(np.mean(against)), psnr_loss_db=lost)
+
+
+def fp16_loss(model: str, provider: str, device: int, side_px: int) -> dict[str, Any]:
+    """PSNR of fp16 beside fp32 on the same provider; `missing` where it has no fp16."""
+    row: dict[str, Any] = {"model": model, "provider": provider}
+    if "fp16" not in PROVIDERS[provider].precisions:
+        return row | {"missing": f"{provider} has no fp16"}
+    truths, results, scale = originals(side_px), {}, 0
+    for precision in ("fp32", "fp16"):
+        with Upscaler(model, provider=provider, device=device, precision=precision) as upscaler:
+            results[precision], scale = enlarged(upscaler, truths), upscaler.scale
+    found = loss(truths, results["fp32"], results["fp16"], scale=scale)
+    return row | {"precision": "fp16"} | asdict(found)
