@@ -14,7 +14,8 @@ idle machine. What a recipe needs beside (an extra, a ranker) and does not find 
 the others go on. Training the ranker (`python -m facesr_train.ranker`) is outside the budget.
 
 The same command continues what was stopped: what is in RESULT.json is not made again, and a half-trained
-recipe goes on from its checkpoint.
+recipe goes on from its checkpoint. `--beside` measures other networks in the same way, such as one that was
+trained for longer.
 """
 
 from __future__ import annotations
@@ -28,7 +29,14 @@ from typing import Any
 
 import torch
 
-from benchmarks.literature_figures import PAPER_PSNR_DB, measured, seconds_of, strip, table
+from benchmarks.literature_figures import (
+    PAPER_PSNR_DB,
+    distance_of_people,
+    measured,
+    seconds_of,
+    strip,
+    table,
+)
 from benchmarks.resultfile import check_output, document, write
 from benchmarks.training import WHOLE_RUN, measured_rates, resumed, trained_on
 from facesr_cli.bench.baselines import BASELINES
@@ -59,6 +67,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--preset", default="", help="of all recipes: small, for two CPU cores")
     parser.add_argument("--recipe", action="append", dest="recipes", help="default: all; repeatable")
     parser.add_argument("--ranker", type=Path, metavar="FILE.npz", help="for ranksrgan")
+    parser.add_argument(
+        "--beside", action="append", default=[], type=_named, metavar="LABEL=FILE.onnx", help="repeatable"
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="to train on")
     parser.add_argument("--runs", type=Path, metavar="DIR", help="checkpoints; default: runs/RESULT")
     parser.add_argument("--repeats", type=int, default=5, help="timed photographs per network")
@@ -75,6 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             arguments.table.write_text(text, encoding="utf-8")
         if arguments.strip:
             networks = {name: _network(arguments, name) for name, row in rows.items() if "steps" in row}
+            networks |= dict(arguments.beside)
             strip(networks, DEGRADATION).save(arguments.strip, format="PNG", optimize=True)
     except FacesrError as error:
         sys.stderr.write(f"error: {error}\n")
@@ -106,20 +118,28 @@ def _compared(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
     known = resumed(arguments.output, settings)
     rates: dict[str, float] = known["rates"]
     rows: dict[str, dict[str, Any]] = known["rows"]
+    people: float | None = known.get("different_people")
 
     def save() -> None:
-        figures = {"rates": rates, "rows": rows, "torch": torch.__version__}
+        figures = {"rates": rates, "rows": rows, "different_people": people, "torch": torch.__version__}
         write(arguments.output, document("benchmarks.literature", settings, figures))
 
     if rates.keys() != recipes.keys():
         rates = measured_rates(recipes, arguments.data, arguments.device)
         save()
-    for name in BESIDE:
+    beside = {name: name for name in BESIDE} | dict(arguments.beside)
+    for name, network in beside.items():
         if name not in rows:
-            rows[name] = measured(name, arguments.photographs, DEGRADATION, limit=arguments.limit)
-            if name not in BASELINES:
-                rows[name]["parameters"] = count_parameters(read_model(resolve_model(name)).file.proto)
+            rows[name] = measured(network, arguments.photographs, DEGRADATION, limit=arguments.limit)
+            if network not in BASELINES:
+                model = read_model(resolve_model(network))
+                rows[name] |= {
+                    "parameters": count_parameters(model.file.proto),
+                    "digest": model.info.digest,
+                }
             save()
+    if people is None:
+        people = distance_of_people(arguments.photographs, limit=arguments.limit)
     rows["paper, as published"] = {"psnr_db": PAPER_PSNR_DB}
     for name, reason in missing.items():
         rows[name] = {"missing": reason}
@@ -131,11 +151,19 @@ def _compared(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
             path = _network(arguments, name)
             rows[name] = row | measured(path, arguments.photographs, DEGRADATION, limit=arguments.limit)
             save()
-    paths = {name: _network(arguments, name) for name in recipes} | {name: name for name in BESIDE}
+    paths = {name: _network(arguments, name) for name in recipes} | beside
     for name, seconds in seconds_of(paths, arguments.repeats).items():
         rows[name]["seconds"] = seconds
     save()
     return rows
+
+
+def _named(word: str) -> tuple[str, str]:
+    """LABEL=FILE."""
+    label, equals, path = word.partition("=")
+    if not (label and equals and path):
+        raise argparse.ArgumentTypeError(f"{word!r} is not LABEL=FILE.onnx")
+    return label, path
 
 
 def _recipes(arguments: argparse.Namespace) -> tuple[dict[str, Recipe], dict[str, str]]:

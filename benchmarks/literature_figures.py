@@ -12,6 +12,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from facesr_cli.bench.similarity import ssim
 from facesr_cli.errors import MissingExtraError
 from facesr_cli.model.hardware import usable_cpus
 from facesr_cli.model.network import MAX_DRIFT_LEVELS
+from facesr_train.losses.edges import EdgeMaskConfig, edge_mask
 from facesr_train.losses.identity import IdentityConfig, IdentityLoss
 
 PAPER_PSNR_DB = 25.66
@@ -50,6 +52,8 @@ Enlarge = Callable[[Pixels], Pixels]
 
 COLUMNS = {
     "psnr_db": ("PSNR, dB", "{:.2f}"),
+    "edge_psnr_db": ("on edges", "{:.2f}"),
+    "flat_psnr_db": ("off edges", "{:.2f}"),
     "ssim": ("SSIM", "{:.3f}"),
     "niqe": ("NIQE", "{:.2f}"),
     "high_frequency_energy": ("energy above 0.25 cycles/px", "{:.2f}"),
@@ -85,6 +89,7 @@ def measured(network: str | Path, folder: Path, degradation: str, *, limit: int 
         others = measure(result, truth, low, degradation=degradation)
         row = {
             "psnr_db": psnr_db(result, truth),
+            **edge_psnr_db(result, truth),
             "ssim": ssim(result, truth),
             "niqe": others.niqe,
             "high_frequency_energy": others.high_frequency_energy,
@@ -119,6 +124,31 @@ def opened(network: str | Path) -> Enlarge:
         return np.asarray(result[0, : 2 * height, : 2 * width], np.uint8)
 
     return run
+
+
+def edge_psnr_db(result: Pixels, truth: Pixels) -> dict[str, float | None]:
+    """PSNR over the edges of the original, as the recipe `edge` finds them, and over all other pixels.
+
+    None where there are no such pixels, or where they are equal.
+    """
+    original = torch.from_numpy(truth.copy()).permute(2, 0, 1)[None].double() / 255
+    mask = edge_mask(original, EdgeMaskConfig())[0, 0].numpy() > 0
+    squared = np.subtract(result, truth, dtype=np.float64) ** 2
+
+    def over(pixels: NDArray[np.bool_]) -> float | None:
+        error = float(squared[pixels].mean()) if pixels.any() else 0.0
+        return 10 * math.log10(255**2 / error) if error else None
+
+    return {"edge_psnr_db": over(mask), "flat_psnr_db": over(~mask)}
+
+
+def distance_of_people(folder: Path, *, limit: int | None) -> float | None:
+    """Mean identity distance of neighbours in the folder, which are different people; None as there."""
+    faces = identity_distance()
+    if faces is None:
+        return None
+    truths = [read_ground_truth(sample, Preparation()) for sample in samples_of(folder)[:limit]]
+    return _mean([faces(one, other) for one, other in pairwise(truths) if one.shape == other.shape])
 
 
 def identity_distance() -> Callable[[Pixels, Pixels], float | None] | None:

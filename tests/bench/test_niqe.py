@@ -47,6 +47,14 @@ def test_the_same_picture_has_the_same_value(portrait):
     assert niqe(portrait) == niqe(portrait.copy())
 
 
+def test_golden_numbers(portrait):
+    """Of the statistics in the package: other figures mean that those in the documents cannot be repeated."""
+    noise = np.random.default_rng(0).integers(0, 256, (288, 288, 3), dtype=np.uint8)
+    enlarged = enlarge(portrait[:256, :256], "bicubic", scale=2)
+    values = [niqe(portrait), niqe(enlarged), niqe(noise)]
+    assert values == pytest.approx([4.00122, 4.32768, 17.17991], rel=1e-3)
+
+
 def test_distance_by_hand(portrait):
     features, _ = block_features(portrait)
     covariance = np.cov(features, rowvar=False)

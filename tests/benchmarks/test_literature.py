@@ -8,9 +8,11 @@ import json
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from facesr_cli.bench.metrics import psnr_db
 from facesr_export import parity
 from facesr_train.recipe import load_recipe, recipe_from_dict
 
@@ -65,6 +67,7 @@ def test_it_trains_measures_draws_and_continues(program, tmp_path, capsys):
     command = ["--data", tmp_path / "data", "--photographs", tmp_path / "test", "--preset", "small"]
     command += ["--runs", tmp_path / "runs", "--device", "cpu", "--repeats", 1, "-o", output]
     command += ["--table", table, "--strip", strip]
+    command += ["--beside", f"another={ROOT / 'facesr_cli/model/weights/face-x2-gan.onnx'}"]
     for name in TINY:
         command += ["--recipe", name]
 
@@ -76,12 +79,15 @@ def test_it_trains_measures_draws_and_continues(program, tmp_path, capsys):
     assert code == 0, progress
     assert text == table.read_text(encoding="utf-8")
     head, _, *lines = text.splitlines()
-    assert head.startswith("| system | PSNR, dB | SSIM | NIQE | energy above 0.25 cycles/px |")
+    assert head.startswith(
+        "| system | PSNR, dB | on edges | off edges | SSIM | NIQE | energy above 0.25 cycles/px |"
+    )
     assert "- `srgan`: " in text and 'pip install "facesr-cli[perceptual]"' in text
     assert any(line.startswith("| paper, as published | 25.66 | - |") for line in lines)
     known = json.loads(output.read_text())
     rows = known["rows"]
-    assert {"bilinear", "bicubic", "face-x2", "transfergan", "fdpl"} <= set(rows)
+    assert {"bilinear", "bicubic", "face-x2", "another", "transfergan", "fdpl"} <= set(rows)
+    assert known["different_people"] is None, "the extra is not there"
     for name in ("transfergan", "fdpl"):
         assert rows[name]["steps"] == max(2, round(known["rates"][name] * 0.12))
         assert rows[name]["images"] == 1
@@ -90,14 +96,17 @@ def test_it_trains_measures_draws_and_continues(program, tmp_path, capsys):
         assert rows[name]["identity_distance"] is None, "the extra is not there"
     assert rows["transfergan"]["initial"].startswith("transfergan-small "), "a chain of two domains"
     assert rows["face-x2"]["psnr_db"] > rows["bicubic"]["psnr_db"]
+    for row in (rows["another"], rows["face-x2"]):
+        assert row["edge_psnr_db"] < row["psnr_db"] < row["flat_psnr_db"]
+        assert row["digest"].startswith("sha256:") and row["parameters"] == 482_992
     with Image.open(strip) as picture:
-        assert picture.size == (6 * 164 - 4, 180), "three beside, two networks, the original"
+        assert picture.size == (6 * 164 - 4, 360), "three beside, three networks, the original"
 
     code, again, progress = compare(0.002)
     assert code == 0
     assert "steps/s" not in progress, "nothing is trained again"
-    assert [line.split(" | ")[:9] for line in again.splitlines()] == [
-        line.split(" | ")[:9] for line in text.splitlines()
+    assert [line.split(" | ")[:11] for line in again.splitlines()] == [
+        line.split(" | ")[:11] for line in text.splitlines()
     ]
     code, _, progress = compare(5)
     assert code == 2
@@ -114,3 +123,21 @@ def test_by_default_all_recipes_take_part(monkeypatch):
     for recipe in found.values():
         assert dict(recipe.data.degradations) == {"paper": 1.0} and recipe.data.split is None
     assert found["ranksrgan"].losses[2].config.ranker == str(Path("r.npz").resolve())
+
+
+def test_edges_and_the_rest_are_told_apart(program):
+    figures = importlib.import_module("benchmarks.literature_figures")
+    truth = np.full((32, 32, 3), 60, np.uint8)
+    truth[:, 16:] = 200
+    wrong = truth.copy()
+    wrong[:, 15:17] += 10
+    assert figures.edge_psnr_db(wrong, truth)["flat_psnr_db"] is None, "nothing is wrong there"
+    assert figures.edge_psnr_db(wrong, truth)["edge_psnr_db"] < psnr_db(wrong, truth)
+    assert figures.edge_psnr_db(truth, np.full_like(truth, 60))["edge_psnr_db"] is None, "no edges"
+
+
+def test_a_label_without_a_file_is_refused(program, tmp_path, capsys):
+    command = ["--data", tmp_path, "--photographs", tmp_path, "--minutes", 1, "-o", tmp_path / "r.json"]
+    with pytest.raises(SystemExit):
+        program.main([*map(str, command), "--beside", "alone"])
+    assert "'alone' is not LABEL=FILE.onnx" in capsys.readouterr().err

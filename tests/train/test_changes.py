@@ -68,3 +68,9 @@ def test_the_large_network_keeps_to_its_cost():
     recipe = load_recipe("face-x2-hq")
     figures = cost(GENERATORS[recipe.generator_kind][1](recipe.generator), 512, 512)
     assert figures.gflop == pytest.approx(937, abs=1) and figures.parameters == 7_158_512
+
+
+def test_the_network_for_two_cores_leaves_room_for_four_mirrorings():
+    recipe = load_recipe("face-x2-hq", preset="cpu")
+    figures = cost(GENERATORS[recipe.generator_kind][1](recipe.generator), 512, 512)
+    assert 4 * figures.gflop == pytest.approx(639, abs=1) and figures.parameters == 1_221_552

@@ -171,6 +171,24 @@ def test_unfolding_goes_on_from_the_folded_weights():
         network.unfolded(small("half-resolution-large-kernel").state_dict())
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_blocks_are_added_as_the_identity_and_can_learn(kind):
+    """From weights in the network's own form and, where it folds, from those of the plain network."""
+    shallow = trained(small(kind))
+    image = torch.rand(1, 3, 12, 10, generator=torch.Generator().manual_seed(0))
+    for start in {id(shallow): shallow, id(folded(shallow)): folded(shallow)}.values():
+        deep = small(kind, blocks=len(shallow.body) + 2)
+        weights = deep.deepened(start.state_dict())
+        if not deep.state_dict().keys() <= weights.keys():
+            weights = deep.unfolded(weights)
+        deep.load_state_dict(weights)
+        torch.testing.assert_close(deep(image), shallow(image), rtol=0, atol=1e-5)
+        deep(image).square().mean().backward()
+        first_added = deep.body[len(shallow.body)]
+        assert any(weight.grad.abs().amax() > 0 for weight in first_added.parameters())
+    assert small(kind, blocks=1).deepened(shallow.state_dict()).keys() == shallow.state_dict().keys()
+
+
 def test_folding_leaves_plain_networks_and_random_numbers_alone():
     plain = small("half-resolution")
     assert folded(plain) is plain

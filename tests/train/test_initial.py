@@ -65,6 +65,19 @@ def test_a_folded_file_starts_its_network_in_training_form(recipe, faces, tmp_pa
     assert back.initial.startswith("small ") and "itself from small" in back.initial
 
 
+def test_a_deeper_network_starts_from_a_shallower_one(recipe, faces, tmp_path):
+    run_training(recipe, settings(faces, tmp_path / "run"))
+    exported = tmp_path / "run.onnx"
+    export_checkpoint(tmp_path / "run" / "last.ckpt", exported)
+    deeper = recipe.to_dict()
+    deeper["generator"] |= {"kind": "half-resolution-reparameterised", "blocks": 3}
+    begun = run_training(recipe_from_dict(deeper), settings(faces, tmp_path / "deep", init=exported))
+    assert begun.initial.startswith("small 0.1.0 (sha256:") and begun.initial.endswith(", 2 blocks added")
+    deeper["generator"] |= {"channels": 16}
+    with pytest.raises(ModelError, match=r"run\.onnx: is another network"):
+        run_training(recipe_from_dict(deeper), settings(faces, tmp_path / "wide", init=exported))
+
+
 def test_weights_of_another_network_and_contradictions_are_refused(recipe, faces, tmp_path):
     run_training(recipe, settings(faces, tmp_path / "run"))
     checkpoint = tmp_path / "run" / "last.ckpt"

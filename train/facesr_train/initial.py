@@ -15,6 +15,7 @@ from facesr_cli.errors import ModelError
 from facesr_train.checkpoint import Checkpoint, averaged_generator, build_generator, load_checkpoint
 from facesr_train.external.esrgan_prior import WEIGHTS, load_prior
 from facesr_train.generators.folding import Unfoldable, folded
+from facesr_train.generators.half_resolution import HalfResolutionNet
 from facesr_train.generators.rrdb import RRDBNet, from_esrgan
 from facesr_train.recipe import Recipe
 
@@ -38,7 +39,8 @@ def read_initial(path: Path, recipe: Recipe) -> InitialWeights:
     """Read the averaged weights of a checkpoint, or the initialisers of an ONNX file made by `export`.
 
     A network that is folded at export goes on from its folded weights, too: what branches add to them
-    begins at zero. And its checkpoint starts the plain network that it folds to.
+    begins at zero. And its checkpoint starts the plain network that it folds to. A half-resolution network
+    may have more blocks than the file: they begin as the identity, and the origin says how many.
 
     With `adversarial.carry` a checkpoint's discriminator is read, too, where the recipe's is the same.
 
@@ -74,6 +76,10 @@ def read_initial(path: Path, recipe: Recipe) -> InitialWeights:
     expected = network.state_dict()
     if checkpoint is not None and not expected.keys() <= found.keys():
         found = folded(averaged_generator(checkpoint)).state_dict()
+    if isinstance(network, HalfResolutionNet):
+        deeper = network.deepened(found)
+        added = _blocks(deeper) - _blocks(found)
+        found, origin = deeper, origin + (f", {added} blocks added" if added else "")
     if isinstance(network, Unfoldable) and not expected.keys() <= found.keys():
         with contextlib.suppress(ValueError):  # a file of neither form is refused below
             found = network.unfolded(found)
@@ -90,6 +96,10 @@ def read_initial(path: Path, recipe: Recipe) -> InitialWeights:
         for name, tensor in expected.items()
     }
     return InitialWeights(weights=weights, origin=origin, discriminator=discriminator)
+
+
+def _blocks(weights: Mapping[str, Tensor]) -> int:
+    return len({name.split(".")[1] for name in weights if name.startswith("body.")})
 
 
 def _discriminator(checkpoint: Checkpoint, recipe: Recipe) -> dict[str, Tensor]:

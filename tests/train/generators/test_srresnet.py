@@ -78,11 +78,12 @@ def test_the_game_teaches_the_first_convolution(build):
     assert torch.isfinite(gradient).all() and float(gradient.abs().max()) > 0
 
 
-def test_one_patch_can_be_learnt_by_heart(build, portrait):
+@pytest.mark.parametrize("options", [{}, PLAIN])
+def test_one_patch_can_be_learnt_by_heart(build, portrait, options):
     high = torch.from_numpy(portrait[180:228, 220:268]).permute(2, 0, 1)[None] / 255
     low = F.avg_pool2d(high, 2)
-    network = build("srresnet", channels=16, blocks=2, **PLAIN)
-    optimiser = torch.optim.Adam(network.parameters(), 4e-3)
+    network = build("srresnet", channels=32, blocks=4, **options)
+    optimiser = torch.optim.Adam(network.parameters(), 1e-3)
     for _ in range(300):
         loss = F.mse_loss(network(low), high)
         if float(loss.detach()) < 10**-3.5:

@@ -31,8 +31,6 @@ NAMES = (
     *("ca-esrgan", "edge", "eegan", "fdpl", "ip-fsrgan", "msg-capsgan", "paper", "paper-l1"),
     *("ragan-face", "ranksrgan", "srgan", "srresnet", "transfergan"),
 )
-NEARER_DB = {"paper": 1, "paper-l1": 1, "eegan": 1, "msg-capsgan": 1, "transfergan": 0.1, "ca-esrgan": 0.1}
-"""By how much 30 steps bring those nearer that need more of them to beat bicubic."""
 CPU = torch.device("cpu")
 
 
@@ -149,34 +147,23 @@ def test_a_missing_ranker_says_how_to_train_one(tiny, stand_ins):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_thirty_steps_on_one_patch_beat_bicubic(name, portrait):
-    """(f): the small network with squared error, on a patch blurred as the paper does.
-
-    Those that do not begin at the enlarged input, and those of dense blocks, are only asked to come nearer:
-    30 steps are few for them.
-    """
+    """(f): the small network with squared error, on a patch blurred as the paper does, of much detail."""
+    rate = 6e-3 if name.startswith("paper") else 2e-3  # it begins at half the contrast
+    torch.manual_seed(0)
     network = build_generator(load_recipe(name, "small")).train()
-    hr = portrait[96:160, 200:264]
+    hr = portrait[352:416, 128:192]
     low = paper(hr)
     lr, target = (torch.from_numpy(np.ascontiguousarray(x)).permute(2, 0, 1)[None] / 255 for x in (low, hr))
-
-    @torch.no_grad()
-    def reached_db():
-        output = network(lr)[0].clamp(0, 1).mul(255).round().byte()
-        return psnr_db(output.permute(1, 2, 0).numpy(), hr)
-
-    begun_db = reached_db()
-    optimiser = torch.optim.Adam(network.parameters(), 2e-3)
-    for step in range(30):
-        for group in optimiser.param_groups:
-            group["lr"] = 2e-3 * (1 - step / 30)
+    optimiser = torch.optim.Adam(network.parameters(), rate, betas=(0.9, 0.99))
+    for _ in range(30):
         loss = F.mse_loss(network(lr), target)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    if name in NEARER_DB:
-        assert reached_db() > begun_db + NEARER_DB[name]
-    else:
-        assert reached_db() > psnr_db(enlarge(low, "bicubic", scale=2), hr)
+    with torch.no_grad():
+        output = network(lr)[0].clamp(0, 1).mul(255).round().byte()
+    reached_db = psnr_db(output.permute(1, 2, 0).numpy(), hr)
+    assert reached_db > psnr_db(enlarge(low, "bicubic", scale=2), hr)
 
 
 @pytest.mark.parametrize("name", NAMES)

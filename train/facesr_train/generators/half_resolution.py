@@ -15,13 +15,14 @@ Tanh. Working at half resolution quarters the cost of a block and doubles its re
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from facesr_train.generators.folding import folded
 from facesr_train.generators.generator import Generator
 
 
@@ -45,8 +46,8 @@ class Block(nn.Module):
     reach: int
     """Pixels at half resolution that an output depends on, on each side."""
 
-    def start_small(self) -> None:
-        """Scale the fresh weights so that the block begins close to the identity."""
+    def start_small(self, factor: float = 0.3) -> None:
+        """Scale fresh weights so that the block begins close to the identity; `factor` 0: as the identity."""
         raise NotImplementedError
 
 
@@ -66,9 +67,9 @@ class ResidualBlock(Block):
         return x + change
 
     @torch.no_grad()
-    def start_small(self) -> None:
+    def start_small(self, factor: float = 0.3) -> None:
         """Let the branch begin small."""
-        self.second.weight.mul_(0.3)
+        self.second.weight.mul_(factor)
 
 
 class HalfResolutionNet(Generator):
@@ -103,6 +104,32 @@ class HalfResolutionNet(Generator):
         with torch.autocast(image.device.type, enabled=False):
             upsampled = self.skip(padded.to(self.skip.weight.dtype))
         return F.pixel_shuffle(upsampled + detail.to(upsampled.dtype), 4)
+
+    @torch.no_grad()
+    def deepened(self, shallower: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """`shallower` with what it lacks of the last blocks, so that it computes the same as before.
+
+        Added blocks begin as the identity, with fresh weights in all but their last convolution (as in
+        Net2DeeperNet, Chen et al. 2016, https://arxiv.org/abs/1511.05641, for a residual body).
+
+        Args:
+            shallower: Weights of a network of the same channels with the first of these blocks, in the form
+                of this one or folded. That they are is not checked here.
+
+        Returns:
+            The weights themselves where no whole block is missing at the end.
+        """
+        weights = dict(shallower)
+        present = {int(name.split(".")[1]) for name in weights if name.startswith("body.")}
+        if not present or present != set(range(len(present))):
+            return weights
+        for block in list(self._blocks())[len(present) :]:
+            block.start_small(0.0)
+        form = self if weights.keys() <= self.state_dict().keys() else folded(self)
+        for name, value in form.state_dict().items():
+            if name.startswith("body.") and int(name.split(".")[1]) not in present:
+                weights[name] = value.clone()
+        return weights
 
     def _blocks(self) -> Iterator[Block]:
         for block in self.body:

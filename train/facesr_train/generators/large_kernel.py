@@ -56,9 +56,9 @@ class LargeKernelBlock(Block):
         return x + change
 
     @torch.no_grad()
-    def start_small(self) -> None:
+    def start_small(self, factor: float = 0.3) -> None:
         """Let the residual begin small."""
-        self.narrow.weight.mul_(0.3)
+        self.narrow.weight.mul_(factor)
 
 
 class LargeKernelNet(HalfResolutionNet):

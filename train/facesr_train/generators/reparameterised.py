@@ -101,9 +101,9 @@ class ReparameterisedBlock(Block):
         change: Tensor = self.second(F.relu(self.first(x)))
         return x + change
 
-    def start_small(self) -> None:
+    def start_small(self, factor: float = 0.3) -> None:
         """Let the residual begin small."""
-        self.second.scale(0.3)
+        self.second.scale(factor)
 
 
 class ReparameterisedNet(HalfResolutionNet):

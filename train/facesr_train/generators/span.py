@@ -45,9 +45,9 @@ class SpanBlock(Block):
         return (x + change) * (0.5 + torch.sigmoid(change))
 
     @torch.no_grad()
-    def start_small(self) -> None:
+    def start_small(self, factor: float = 0.3) -> None:
         """Let the residual begin small, and the attention near 1."""
-        self.third.weight.mul_(0.3)
+        self.third.weight.mul_(factor)
 
 
 class SpanNet(HalfResolutionNet):
