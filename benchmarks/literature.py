@@ -10,8 +10,11 @@ face-x2, and the median seconds of a 512x512 photograph are measured, all networ
 
 The budget is in steps: first a run of each recipe is timed that passes all its stages, all recipes in turn,
 and minutes times that rate is the number of steps that it gets. So only this first part and the last need an
-idle machine. What a recipe needs beside (an extra, a ranker) and does not find is said below the table, and
-the others go on. Training the ranker (`python -m facesr_train.ranker`) is outside the budget.
+idle machine. With `--clock` nothing is timed first: each recipe trains for those minutes by the clock, on a
+machine that has to be idle all along, and a recipe that was stopped begins anew.
+
+What a recipe needs beside (an extra, a ranker) and does not find is said below the table, and the others go
+on. Training the ranker (`python -m facesr_train.ranker`) is outside the budget.
 
 The same command continues what was stopped: what is in RESULT.json is not made again, and a half-trained
 recipe goes on from its checkpoint. `--beside` measures other networks in the same way, such as one that was
@@ -64,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--photographs", type=Path, required=True, metavar="TEST", help="to measure on")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N of these by name")
     parser.add_argument("--minutes", type=float, required=True, help="training time of each recipe")
+    parser.add_argument("--clock", action="store_true", help="these minutes by the clock, not in steps")
     parser.add_argument("--preset", default="", help="of all recipes: small, for two CPU cores")
     parser.add_argument("--recipe", action="append", dest="recipes", help="default: all; repeatable")
     parser.add_argument("--ranker", type=Path, metavar="FILE.npz", help="for ranksrgan")
@@ -108,6 +112,7 @@ def _compared(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
     recipes, missing = _recipes(arguments)
     settings = {
         "minutes": arguments.minutes,
+        "clock": arguments.clock,
         "preset": arguments.preset,
         "data": arguments.data.resolve().name,
         "photographs": arguments.photographs.resolve().name,
@@ -124,7 +129,7 @@ def _compared(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
         figures = {"rates": rates, "rows": rows, "different_people": people, "torch": torch.__version__}
         write(arguments.output, document("benchmarks.literature", settings, figures))
 
-    if rates.keys() != recipes.keys():
+    if rates.keys() != recipes.keys() and not arguments.clock:
         rates = measured_rates(recipes, arguments.data, arguments.device)
         save()
     beside = {name: name for name in BESIDE} | dict(arguments.beside)
@@ -146,7 +151,7 @@ def _compared(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
     for name, recipe in recipes.items():
         if "steps" not in rows.get(name, {}):
             sys.stderr.write(f"{name}:\n")
-            steps = max(2, round(rates[name] * arguments.minutes * 60))
+            steps = None if arguments.clock else max(2, round(rates[name] * arguments.minutes * 60))
             row = _trained(name, recipe, steps, arguments)
             path = _network(arguments, name)
             rows[name] = row | measured(path, arguments.photographs, DEGRADATION, limit=arguments.limit)
@@ -189,8 +194,15 @@ def _recipes(arguments: argparse.Namespace) -> tuple[dict[str, Recipe], dict[str
     return found, missing
 
 
-def _trained(name: str, recipe: Recipe, steps: int, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Train one recipe for `steps`, along its chain of domains where it has one, and export it."""
+def _trained(name: str, recipe: Recipe, steps: int | None, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Train one recipe, along its chain of domains where it has one, and export it.
+
+    Args:
+        name: Plain name of the recipe.
+        recipe: On equal terms.
+        steps: In all; None: for the minutes of `arguments` by the clock.
+        arguments: Of the command line.
+    """
     domains = [*CHAINS.get(name, ()), DEGRADATION]
     folder = _folder(arguments, name)
     previous: Path | None = None
@@ -198,10 +210,14 @@ def _trained(name: str, recipe: Recipe, steps: int, arguments: argparse.Namespac
     for index, domain in enumerate(domains):
         last = index == len(domains) - 1
         out = folder if last else folder.with_name(f"{name}-{index}-{domain}")
-        part = steps // len(domains) if not last else steps - (len(domains) - 1) * (steps // len(domains))
+        if steps is None:
+            part, epoch = WHOLE_RUN, WHOLE_RUN
+        else:
+            part = steps // len(domains) if not last else steps - (len(domains) - 1) * (steps // len(domains))
+            epoch = max(1, part // 10)
         changed = dataclasses.replace(
             recipe,
-            run=dataclasses.replace(recipe.run, steps=part, epoch_steps=max(1, part // 10)),
+            run=dataclasses.replace(recipe.run, steps=part, epoch_steps=epoch),
             data=dataclasses.replace(recipe.data, degradations={domain: 1.0}),
         )
         resume = (out / LAST_NAME).exists()
@@ -212,6 +228,7 @@ def _trained(name: str, recipe: Recipe, steps: int, arguments: argparse.Namespac
                 out=out,
                 resume=resume,
                 init=None if resume else previous,
+                max_minutes=arguments.minutes / len(domains) if steps is None else None,
                 device=arguments.device,
             ),
         )

@@ -112,6 +112,14 @@ def test_it_trains_measures_draws_and_continues(program, tmp_path, capsys):
     assert code == 2
     assert "made with other settings" in progress
 
+    command[-1] = "fdpl"
+    command += ["--clock", "-o", tmp_path / "clock.json", "--runs", tmp_path / "clock"]
+    code, _, progress = compare(0.01)
+    assert code == 0, progress
+    clocked = json.loads((tmp_path / "clock.json").read_text())
+    assert clocked["rates"] == {} and clocked["rows"]["fdpl"]["steps"] >= 1
+    assert clocked["rows"]["fdpl"]["training_s"] >= 0.6
+
 
 def test_by_default_all_recipes_take_part(monkeypatch):
     monkeypatch.syspath_prepend(ROOT)
