@@ -18,7 +18,8 @@ on. Training the ranker (`python -m facesr_train.ranker`) is outside the budget.
 
 The same command continues what was stopped: what is in RESULT.json is not made again, and a half-trained
 recipe goes on from its checkpoint. `--beside` measures other networks in the same way, such as one that was
-trained for longer.
+trained for longer. `--variant` trains a recipe once more with some values changed, such as without the loss
+that it is about, for as many steps and from the same start; such rows have a table of their own.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ from facesr_cli.model.catalogue import resolve_model
 from facesr_cli.model.info import read_model
 from facesr_cli.model.onnxfile import count_parameters
 from facesr_export.exporter import export_checkpoint
+from facesr_train.changes import changed
 from facesr_train.checkpoint import LAST_NAME, Checkpoint, averaged_generator
 from facesr_train.objective import Objective
 from facesr_train.photographs import find_photographs
@@ -74,6 +76,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--beside", action="append", default=[], type=_named, metavar="LABEL=FILE.onnx", help="repeatable"
     )
+    parser.add_argument(
+        "--variant",
+        action="append",
+        default=[],
+        type=_variant,
+        metavar='"LABEL=RECIPE KEY=VALUE ..."',
+        help="as of train --set; repeatable",
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="to train on")
     parser.add_argument("--runs", type=Path, metavar="DIR", help="checkpoints; default: runs/RESULT")
     parser.add_argument("--repeats", type=int, default=5, help="timed photographs per network")
@@ -89,7 +99,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.table:
             arguments.table.write_text(text, encoding="utf-8")
         if arguments.strip:
-            networks = {name: _network(arguments, name) for name, row in rows.items() if "steps" in row}
+            networks = {
+                name: _network(arguments, name)
+                for name, row in rows.items()
+                if "steps" in row and "variant_of" not in row
+            }
             networks |= dict(arguments.beside)
             strip(networks, DEGRADATION).save(arguments.strip, format="PNG", optimize=True)
     except FacesrError as error:
@@ -156,6 +170,16 @@ def _compared(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
             path = _network(arguments, name)
             rows[name] = row | measured(path, arguments.photographs, DEGRADATION, limit=arguments.limit)
             save()
+    for label, base, changes in arguments.variant:
+        if label not in rows:
+            if "steps" not in rows.get(base, {}):
+                raise UsageError(f"--variant {label}: {base} is not among the recipes that were trained")
+            sys.stderr.write(f"{label}:\n")
+            row = _trained(label, changed(recipes[base], changes), rows[base]["steps"], arguments)
+            row |= {"variant_of": base, "changes": list(changes)}
+            path = _network(arguments, label)
+            rows[label] = row | measured(path, arguments.photographs, DEGRADATION, limit=arguments.limit)
+            save()
     paths = {name: _network(arguments, name) for name in recipes} | beside
     for name, seconds in seconds_of(paths, arguments.repeats).items():
         rows[name]["seconds"] = seconds
@@ -169,6 +193,13 @@ def _named(word: str) -> tuple[str, str]:
     if not (label and equals and path):
         raise argparse.ArgumentTypeError(f"{word!r} is not LABEL=FILE.onnx")
     return label, path
+
+
+def _variant(words: str) -> tuple[str, str, tuple[str, ...]]:
+    """LABEL=RECIPE KEY=VALUE KEY=VALUE ..."""
+    label, rest = _named(words)
+    base, *changes = rest.split()
+    return label, base, tuple(changes)
 
 
 def _recipes(arguments: argparse.Namespace) -> tuple[dict[str, Recipe], dict[str, str]]:
@@ -215,14 +246,14 @@ def _trained(name: str, recipe: Recipe, steps: int | None, arguments: argparse.N
         else:
             part = steps // len(domains) if not last else steps - (len(domains) - 1) * (steps // len(domains))
             epoch = max(1, part // 10)
-        changed = dataclasses.replace(
+        timed = dataclasses.replace(
             recipe,
             run=dataclasses.replace(recipe.run, steps=part, epoch_steps=epoch),
             data=dataclasses.replace(recipe.data, degradations={domain: 1.0}),
         )
         resume = (out / LAST_NAME).exists()
         checkpoint = run_training(
-            changed,
+            timed,
             TrainSettings(
                 data=arguments.data,
                 out=out,
@@ -251,7 +282,7 @@ def _trained(name: str, recipe: Recipe, steps: int | None, arguments: argparse.N
 
 def _folder(arguments: argparse.Namespace, name: str) -> Path:
     runs: Path = arguments.runs or Path("runs") / arguments.output.stem
-    return runs / name
+    return runs / name.replace(" ", "-")
 
 
 def _network(arguments: argparse.Namespace, name: str) -> Path:

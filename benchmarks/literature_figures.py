@@ -66,6 +66,11 @@ COLUMNS = {
     "drifted": ("brightness off by 8 levels", "{}"),
 }
 
+VARIANT_COLUMNS = (
+    *("psnr_db", "edge_psnr_db", "flat_psnr_db", "ssim", "niqe", "high_frequency_energy"),
+    *("identity_distance", "block_colour_difference", "steps"),
+)
+
 
 def measured(network: str | Path, folder: Path, degradation: str, *, limit: int | None) -> dict[str, Any]:
     """Means over the photographs of a folder.
@@ -184,16 +189,28 @@ def seconds_of(networks: Mapping[str, str | Path], repeats: int) -> dict[str, fl
 
 def table(rows: Mapping[str, Mapping[str, Any]]) -> str:
     """The rows as Markdown; what was not measured is a dash, what could not be trained says why below."""
-    lines = [["system", *(title for title, _ in COLUMNS.values())]]
-    lines.append(["---"] * len(lines[0]))
-    for name, row in rows.items():
-        if "missing" in row:
-            continue
-        cells = ["-" if row.get(key) is None else form.format(row[key]) for key, (_, form) in COLUMNS.items()]
-        lines.append([name, *cells])
-    text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    variants = {name: row for name, row in rows.items() if "variant_of" in row}
+    text = _markdown({name: row for name, row in rows.items() if name not in variants}, COLUMNS)
+    if variants:
+        pairs = {row["variant_of"]: rows[row["variant_of"]] for row in variants.values()} | variants
+        order = sorted(pairs, key=lambda name: (pairs[name].get("variant_of", name), name in variants))
+        short = {key: column for key, column in COLUMNS.items() if key in VARIANT_COLUMNS}
+        text += "\nVariants:\n\n" + _markdown({name: pairs[name] for name in order}, short)
     missing = [f"- `{name}`: {row['missing']}\n" for name, row in rows.items() if "missing" in row]
     return text + ("\nNot trained here:\n\n" + "".join(missing) if missing else "")
+
+
+def _markdown(rows: Mapping[str, Mapping[str, Any]], columns: Mapping[str, tuple[str, str]]) -> str:
+    """One line to a row; what could not be trained is left out."""
+    lines = [["system", *(title for title, _ in columns.values())]]
+    lines.append(["---"] * len(lines[0]))
+    for name, row in rows.items():
+        if "missing" not in row:
+            cells = [
+                "-" if row.get(key) is None else form.format(row[key]) for key, (_, form) in columns.items()
+            ]
+            lines.append([name, *cells])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def strip(networks: Mapping[str, str | Path], degradation: str) -> Image.Image:

@@ -112,6 +112,18 @@ def test_it_trains_measures_draws_and_continues(program, tmp_path, capsys):
     assert code == 2
     assert "made with other settings" in progress
 
+    variant = [*command, "--variant", "plain fdpl=fdpl loss.1.weight=1e-9", "--minutes", "0.002"]
+    assert program.main([*map(str, variant)]) == 0, capsys.readouterr().err
+    captured = capsys.readouterr()
+    rows = json.loads(output.read_text())["rows"]
+    assert rows["plain fdpl"]["steps"] == rows["fdpl"]["steps"]
+    assert rows["plain fdpl"]["recipe"] != rows["fdpl"]["recipe"]
+    tail = captured.out.split("Variants:")[1].splitlines()
+    assert [line.split(" | ")[0] for line in tail if line][2:4] == ["| fdpl", "| plain fdpl"]
+    variant[-3] = "x=nothing loss.1.weight=1e-9"
+    assert program.main([*map(str, variant)]) == 2
+    assert "nothing is not among the recipes" in capsys.readouterr().err
+
     command[-1] = "fdpl"
     command += ["--clock", "-o", tmp_path / "clock.json", "--runs", tmp_path / "clock"]
     code, _, progress = compare(0.01)

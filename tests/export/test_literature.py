@@ -32,14 +32,14 @@ GENERATORS: dict[str, dict[str, Any]] = {
 }
 
 
-def checkpoint_of(generator: dict[str, Any]) -> Checkpoint:
-    """Weights off the places where initialisation left them, statistics of normalisation off 0 and 1."""
+def checkpoint_of(generator: dict[str, Any], most: float = 0.02) -> Checkpoint:
+    """Weights up to `most` off the places where initialisation left them, statistics of normalisation too."""
     recipe = recipe_from_dict(load_recipe("face-x2").to_dict() | {"generator": generator})
     weights = build_generator(recipe).state_dict()
     random = torch.Generator().manual_seed(1)
     for value in weights.values():
         if value.is_floating_point():
-            value.add_(0.02 * torch.rand(value.shape, generator=random))
+            value.add_(most * torch.rand(value.shape, generator=random))
     return Checkpoint(
         recipe=recipe,
         step=10,
@@ -53,6 +53,30 @@ def checkpoint_of(generator: dict[str, Any]) -> Checkpoint:
         average=weights,
         optimiser={},
     )
+
+
+RECIPES = (
+    *("ca-esrgan", "edge", "eegan", "fdpl", "ip-fsrgan", "msg-capsgan"),
+    *("paper", "ragan-face", "srresnet", "transfergan"),
+)
+"""One of each network: `paper-l1`, `ranksrgan` and `srgan` have those of `paper`, `edge` and `srresnet`."""
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_small_network_of_every_recipe_is_the_same_as_onnx(name, tmp_path, monkeypatch):
+    """Acceptance test (a): parity at two sizes."""
+    path = tmp_path / "best.ckpt"
+    checkpoint = checkpoint_of(load_recipe(name, "small").to_dict()["generator"], most=0.001)
+    save_checkpoint(Fabric(accelerator="cpu", devices=1), path, checkpoint)
+    monkeypatch.setattr(parity, "CASES", ((1, 64, 96), (2, 33, 1)))
+    assert export_checkpoint(path, tmp_path / "network.onnx").info.parity <= 1e-4
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("paper", "paper-l1"), ("edge", "ranksrgan"), ("srresnet", "srgan")]
+)
+def test_these_recipes_share_a_network(one, other):
+    assert load_recipe(one, "small").generator == load_recipe(other, "small").generator
 
 
 @pytest.mark.parametrize("name", sorted(GENERATORS))

@@ -57,6 +57,12 @@ def test_a_step_is_one_connected_line():
     assert bool((edge_mask(step_picture(), MASK)[0, 0, 2:-2].sum(1) == 3).all())
 
 
+def test_both_sides_of_an_even_step_are_its_edge():
+    """Two levels and nothing between: the gradient is the same on both sides, and neither is the larger."""
+    rows = canny_edges((step_picture() > 0.5).float(), MASK)[0, 0, 2:-2]
+    assert bool((rows[:, 15:17] == 1).all()) and float(rows.sum()) == 2 * len(rows)
+
+
 def test_fixed_thresholds_take_steps_by_their_height():
     faint, plain = step_picture() * 0.05, step_picture()
     fixed = EdgeMaskConfig(thresholds="fixed", low=0.1, high=0.2)

@@ -153,6 +153,16 @@ def test_the_loss_moves_the_output_and_never_the_ranker(trained, tmp_path):
     assert all(torch.equal(tensor, before[name]) for name, tensor in loss.state_dict().items())
     with torch.no_grad():
         assert float(cost) == pytest.approx(float(trained(output).sigmoid().mean()))
+    generator = torch.nn.Conv2d(3, 3, 3, padding=1)
+    torch.nn.init.dirac_(generator.weight)  # outputs in [0, 1], beyond which the loss has no gradient
+    torch.nn.init.zeros_(generator.bias)
+    optimiser = torch.optim.Adam([*generator.parameters(), *loss.parameters()], 0.01)
+    for _ in range(2):
+        optimiser.zero_grad()
+        loss(generator(output.detach()), torch.zeros_like(output)).backward()
+        assert all(float(weight.grad.abs().max()) > 0 for weight in generator.parameters())
+        optimiser.step()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in loss.state_dict().items())
 
 
 @pytest.mark.parametrize("content", [None, b"no zip", b"PK\x03\x04 cut"])

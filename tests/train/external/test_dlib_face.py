@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from facesr_train.external.dlib_face import WEIGHTS, DlibFace, parse_dat
+from facesr_train.external.dlib_face import WEIGHTS, Block, DlibFace, parse_dat
 
 
 def integer(number):
@@ -50,6 +50,23 @@ def test_features_have_the_stated_shapes(random_dlib_face):
     part = random_dlib_face(torch.rand(1, 3, 64, 97), embedding=False)
     assert part.embedding is None
     assert part.stage128.shape == (1, 128, 3, 5)
+
+
+@torch.no_grad()
+def test_a_reducing_block_shortens_by_means_and_fills_up_with_zeros():
+    """Without its own change: rows and columns at the end, and channels after the input's, are empty."""
+    block = Block(2, 3, reduces=True)
+    for parameter in block.parameters():
+        parameter.zero_()
+    picture = torch.rand(1, 2, 8, 7)  # to 3x3 by the convolution without padding, to 4x3 by the means
+    result = block(picture)
+    assert result.shape == (1, 3, 4, 3)
+    torch.testing.assert_close(result[:, :2], F.avg_pool2d(picture, 2))
+    assert float(result[:, 2].abs().max()) == 0
+    block.second_affine.shift.fill_(1.0)
+    changed = block(picture) - result
+    torch.testing.assert_close(changed[..., :3, :], torch.ones(1, 3, 3, 3))
+    assert float(changed[..., 3, :].abs().max()) == 0
 
 
 def test_it_stays_frozen():

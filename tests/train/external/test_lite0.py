@@ -9,6 +9,7 @@ SPACE_SHUTTLE = 812
 
 
 def test_the_network_has_all_values_of_the_file():
+    assert len(Lite0().state_dict()) == 296
     assert sum(tensor.numel() for tensor in Lite0().state_dict().values()) == WEIGHTS.values == 4_694_073
 
 

@@ -43,6 +43,7 @@ def fake(distribution="fake-weights", read=None):
         extra="perceptual",
         files=(PackagedFile(path="fake_weights/net.bin", sha256=hashlib.sha256(CONTENT).hexdigest()),),
         values=8,
+        instead="there is another",
         read=read or (lambda contents: {"a.weight": np.frombuffer(contents[0], np.uint8)}),
     )
 
@@ -78,7 +79,10 @@ def test_a_cache_with_pickled_objects_is_not_read(installed, cache):
 
 
 def test_an_absent_distribution_is_named_with_its_extra():
-    with pytest.raises(MissingExtraError, match=r"no-such-weights.*facesr-cli\[perceptual\]"):
+    with pytest.raises(
+        MissingExtraError,
+        match=r"no-such-weights.*facesr-cli\[perceptual\]\"; without them, there is another",
+    ):
         load_arrays(fake("no-such-weights"))
 
 

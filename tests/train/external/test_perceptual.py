@@ -14,6 +14,8 @@ from facesr_train.losses.perceptual import (
     plips_lite0,
 )
 
+NOISE = (0.01, 0.03, 0.1)
+"""Standard deviations."""
 ALL_STAGES = {f"stage{index}": 1.0 for index in range(1, 6)}
 
 
@@ -129,6 +131,14 @@ def test_trained_weights_see_more_blur_as_more_distance(lite0, astronaut):
         distances.append(float(plips_lite0(lite0, blurred, astronaut)))
     assert distances == sorted(set(distances))
     assert 0.4 < distances[1] < 1.2
+
+
+@torch.no_grad()
+def test_trained_weights_see_more_noise_as_more_distance(lite0, astronaut):
+    random = torch.Generator().manual_seed(0)
+    noise = torch.randn(astronaut.shape, generator=random)
+    distances = [float(plips_lite0(lite0, astronaut + deviation * noise, astronaut)) for deviation in NOISE]
+    assert distances == sorted(set(distances))
 
 
 def test_trained_weights_have_a_gradient(lite0, astronaut):

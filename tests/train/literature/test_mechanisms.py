@@ -36,13 +36,16 @@ def trained(recipe, frames, out, **changes):
 
 
 def test_the_paper_learns_at_its_two_rates():
-    settings = load_recipe("paper").optimiser
-    rates = [
-        scheduled(settings.learning_rate, settings, share_done=epoch / 80, step=125 * epoch)
-        for epoch in range(80)
-    ]
-    assert rates == pytest.approx([0.02] * 60 + [0.005] * 20)
-    game = load_recipe("paper").adversarial
+    recipe = load_recipe("paper")
+    settings, game, run = recipe.optimiser, recipe.adversarial, recipe.run
+    assert run.epoch_steps * recipe.data.batch_size == 0.5 * recipe.data.split.photographs == 250
+    assert run.steps == 80 * run.epoch_steps
+    for begun in (settings.learning_rate, game.learning_rate):  # both sides follow the same schedule
+        rates = [
+            scheduled(begun, settings, share_done=epoch / 80, step=run.epoch_steps * epoch)
+            for epoch in range(80)
+        ]
+        assert rates == pytest.approx([0.02] * 60 + [0.005] * 20)
     assert (game.optimiser, game.learning_rate, game.weight) == ("sgd", 0.02, 1.0)
     assert load_recipe("paper").losses == ()
 
@@ -233,6 +236,16 @@ def test_the_curriculum_of_msg_capsgan():
     assert [quarter.weight_at(share) for share in shares] == [1] * 8
     game = [recipe.adversarial.weight_at(share) for share in shares]
     assert game == pytest.approx([3e-3] * 6 + [4e-3, 5e-3])
+
+
+def test_eight_steps_of_msg_capsgan_keep_their_losses_finite(tiny, frames, tmp_path, stand_ins):
+    recipe = tiny("msg-capsgan", steps=8, run={"steps": 8, "epoch_steps": 1})
+    trained(recipe, frames, tmp_path / "run")
+    with (tmp_path / "run" / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 8
+    losses = [float(row[key]) for row in rows for key in row if key.startswith("loss")]
+    assert len(losses) > 8 and all(map(math.isfinite, losses))
 
 
 def test_identity_sets_in_over_the_first_tenth_of_the_game():

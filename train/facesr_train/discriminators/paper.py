@@ -20,17 +20,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from facesr_train.generators.colours import IMAGENET_MEAN, IMAGENET_STD
+
 CHANNELS = (3, 12, 48, 72, 48, 12, 3)
 MAP_PX = 16
 """Side of the map that the linear layer sees: that of a picture of 1024x1024."""
 EMBEDDING = 64
 """Features that a conditional normalisation is predicted from."""
 NORMS = ("flag", "conditional", "none")
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-"""Of RGB in [0, 1] over ImageNet's training set, the usual constants of torchvision's networks. The paper
-normalises by "predetermined" values "aligned to pre-trained networks" and does not print them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -227,5 +227,6 @@ WEIGHTS = PackagedWeights(
         ),
     ),
     values=5_614_592,
+    instead="a recipe of your own can leave the loss `identity` out",
     read=_read,
 )

@@ -96,5 +96,6 @@ WEIGHTS = PackagedWeights(
         ),
     ),
     values=16_697_987,
+    instead="leave `--init prior` out and the network starts afresh",
     read=_read,
 )

@@ -7,15 +7,14 @@ squeeze-and-excitation and use ReLU6. Weights trained on ImageNet, Apache-2.0, f
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from facesr_train.external.frozen import FrozenNetwork
 from facesr_train.external.packages import Arrays, PackagedFile, PackagedWeights, load_arrays
+from facesr_train.external.torch_file import read_torch_file
 
 TAPS = 5
 """Stages whose outputs serve as features; deeper ones are too coarse for the crops of training."""
@@ -164,10 +163,8 @@ def _same(side_px: int, kernel: int, stride: int) -> tuple[int, int]:
 
 
 def _read(contents: Sequence[bytes]) -> Arrays:
-    """The tensors of the state dictionary; torch's unpickler is restricted to those."""
     (content,) = contents
-    state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    return {name: tensor.numpy() for name, tensor in state.items()}
+    return read_torch_file(content)
 
 
 WEIGHTS = PackagedWeights(
@@ -182,6 +179,7 @@ WEIGHTS = PackagedWeights(
         ),
     ),
     values=4_694_073,
+    instead="the recipes srresnet, edge, fdpl, paper and paper-l1 need no weights of others",
     read=_read,
 )
 """Parameters, running statistics and the 49 step counters of batch normalisation."""

@@ -53,6 +53,8 @@ class PackagedWeights:
     files: tuple[PackagedFile, ...]
     values: int
     """Numbers in all tensors together."""
+    instead: str
+    """What there is without these weights, as the rest of a sentence."""
     read: Callable[[Sequence[bytes]], Arrays]
     """Turns the contents of `files` into tensors; runs no code from them."""
 
@@ -93,7 +95,7 @@ def _content(weights: PackagedWeights, file: PackagedFile) -> bytes:
     except metadata.PackageNotFoundError as error:
         raise MissingExtraError(
             f"{weights.name} needs the weights in {weights.distribution}, which is not installed: "
-            f"{weights.remedy}"
+            f"{weights.remedy}; without them, {weights.instead}"
         ) from error
     path = Path(str(distribution.locate_file(file.path)))
     again = f"install version {weights.version} again: {weights.remedy} --force-reinstall"

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-"""Of ImageNet's RGB in [0, 1], as pretrained classifiers expect them."""
+"""Of ImageNet's RGB in [0, 1], as pretrained classifiers expect them. The paper normalises by "predetermined"
+values "aligned to pre-trained networks" and does not print them."""
 
 
 class Standardisation(nn.Module):

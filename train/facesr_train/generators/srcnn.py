@@ -4,8 +4,9 @@ Dong et al. 2014, https://arxiv.org/abs/1501.00092, in the form that Sims 2020 (
 Perceptual Loss for Super Resolution") trains: kernels of 9, 1 and 7, weights drawn from N(0, 0.001), input
 standardised with the mean and the deviation of the training set.
 
-Differs from them: RGB instead of luma, with their mean and deviation of luma for each channel. `skip` can add
-the enlarged input to the output, which they do not.
+Differs from them: RGB instead of luma, so that the result is a picture like every other recipe's, with their
+mean and deviation of luma for each channel. `skip` can add the enlarged input to the output, which they do
+not.
 """
 
 from __future__ import annotations
