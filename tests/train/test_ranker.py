@@ -30,7 +30,7 @@ from facesr_train.ranker import (
 )
 
 CROP_PX = 64
-STEPS = 60
+STEPS = 200
 
 
 @pytest.fixture(scope="module")
@@ -115,17 +115,16 @@ def sharp_and_soft(photograph: RankedPhotograph) -> RankedPhotograph:
 
 @pytest.fixture(scope="module")
 def trained(halves) -> Ranker:
-    """Trained on two levels of the upper half.
-
-    All four take far more steps: noise has the most fine detail and the worst NIQE, so no rule as simple as
-    "sharper is better" orders them.
-    """
-    settings = RankerSettings(channels=16, crop_px=CROP_PX, batch_size=4, steps=STEPS, learning_rate=1e-3)
-    return train_ranker([sharp_and_soft(halves[0])], settings, torch.device("cpu"))
+    """Trained on the four levels of the upper half."""
+    settings = RankerSettings(channels=16, crop_px=CROP_PX, batch_size=8, steps=STEPS, learning_rate=2e-3)
+    torch.manual_seed(0)
+    return train_ranker(halves[:1], settings, torch.device("cpu"))
 
 
 def test_it_learns_the_order_and_keeps_it_elsewhere(trained, halves):
-    assert agreement(trained, [sharp_and_soft(halves[1])], 40, 2 * CROP_PX, seed=1) >= 0.9
+    """In 200 steps: the original before its enlarged half in nine of ten pairs, the others mostly."""
+    assert agreement(trained, [sharp_and_soft(halves[1])], 60, 2 * CROP_PX, seed=1) >= 0.9
+    assert agreement(trained, halves[1:], 60, 2 * CROP_PX, seed=1) >= 0.8
 
 
 def test_the_file_gives_the_same_ranker_without_pickle(trained, tmp_path):
