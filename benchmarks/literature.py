@@ -19,7 +19,8 @@ on. Training the ranker (`python -m facesr_train.ranker`) is outside the budget.
 The same command continues what was stopped: what is in RESULT.json is not made again, and a half-trained
 recipe goes on from its checkpoint. `--beside` measures other networks in the same way, such as one that was
 trained for longer. `--variant` trains a recipe once more with some values changed, such as without the loss
-that it is about, for as many steps and from the same start; such rows have a table of their own.
+that it is about, for as many steps and from the same start; such rows have a table of their own. A variant
+trains on one domain alone: `transfergan` without changes is what it is without its chain.
 """
 
 from __future__ import annotations
@@ -33,7 +34,17 @@ from typing import Any
 
 import torch
 
+from benchmarks.literature_beside import (
+    check_known,
+    check_labels,
+    facts,
+    folder_name,
+    named,
+    planned,
+    variant,
+)
 from benchmarks.literature_figures import (
+    BESIDE,
     PAPER_PSNR_DB,
     distance_of_people,
     measured,
@@ -43,13 +54,8 @@ from benchmarks.literature_figures import (
 )
 from benchmarks.resultfile import check_output, document, write
 from benchmarks.training import WHOLE_RUN, measured_rates, resumed, trained_on
-from facesr_cli.bench.baselines import BASELINES
 from facesr_cli.errors import CapabilityError, FacesrError, ModelError, UsageError
-from facesr_cli.model.catalogue import resolve_model
-from facesr_cli.model.info import read_model
-from facesr_cli.model.onnxfile import count_parameters
 from facesr_export.exporter import export_checkpoint
-from facesr_train.changes import changed
 from facesr_train.checkpoint import LAST_NAME, Checkpoint, averaged_generator
 from facesr_train.objective import Objective
 from facesr_train.photographs import find_photographs
@@ -59,7 +65,6 @@ from facesr_train.session import TrainSettings, run_training
 DEGRADATION = "paper"
 CHAINS = {"transfergan": ("bicubic",)}
 """Recipe -> the domains before the last, each with an equal part of the steps."""
-BESIDE = ("bilinear", "bicubic", "face-x2")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,13 +79,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--recipe", action="append", dest="recipes", help="default: all; repeatable")
     parser.add_argument("--ranker", type=Path, metavar="FILE.npz", help="for ranksrgan")
     parser.add_argument(
-        "--beside", action="append", default=[], type=_named, metavar="LABEL=FILE.onnx", help="repeatable"
+        "--beside", action="append", default=[], type=named, metavar="LABEL=FILE.onnx", help="repeatable"
     )
     parser.add_argument(
         "--variant",
         action="append",
         default=[],
-        type=_variant,
+        type=variant,
         metavar='"LABEL=RECIPE KEY=VALUE ..."',
         help="as of train --set; repeatable",
     )
@@ -126,7 +131,7 @@ def _compared(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
     recipes, missing = _recipes(arguments)
     settings = {
         "minutes": arguments.minutes,
-        "clock": arguments.clock,
+        **({"clock": True} if arguments.clock else {}),
         "preset": arguments.preset,
         "data": arguments.data.resolve().name,
         "photographs": arguments.photographs.resolve().name,
@@ -134,7 +139,14 @@ def _compared(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
         "degradation": DEGRADATION,
         "recipes": {name: f"{recipe.name} {recipe.digest}" for name, recipe in recipes.items()},
     }
+    check_labels(
+        [label for label, *_ in (*arguments.beside, *arguments.variant)], [*BESIDE, *recipes, *missing]
+    )
+    beside = {name: name for name in BESIDE} | dict(arguments.beside)
+    about = {name: facts(network) for name, network in beside.items()}
+    variants = planned(arguments.variant, recipes)
     known = resumed(arguments.output, settings)
+    check_known(known["rows"], about, arguments.variant)
     rates: dict[str, float] = known["rates"]
     rows: dict[str, dict[str, Any]] = known["rows"]
     people: float | None = known.get("different_people")
@@ -146,16 +158,10 @@ def _compared(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
     if rates.keys() != recipes.keys() and not arguments.clock:
         rates = measured_rates(recipes, arguments.data, arguments.device)
         save()
-    beside = {name: name for name in BESIDE} | dict(arguments.beside)
     for name, network in beside.items():
         if name not in rows:
-            rows[name] = measured(network, arguments.photographs, DEGRADATION, limit=arguments.limit)
-            if network not in BASELINES:
-                model = read_model(resolve_model(network))
-                rows[name] |= {
-                    "parameters": count_parameters(model.file.proto),
-                    "digest": model.info.digest,
-                }
+            row = measured(network, arguments.photographs, DEGRADATION, limit=arguments.limit)
+            rows[name] = row | about[name]
             save()
     if people is None:
         people = distance_of_people(arguments.photographs, limit=arguments.limit)
@@ -172,10 +178,8 @@ def _compared(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
             save()
     for label, base, changes in arguments.variant:
         if label not in rows:
-            if "steps" not in rows.get(base, {}):
-                raise UsageError(f"--variant {label}: {base} is not among the recipes that were trained")
             sys.stderr.write(f"{label}:\n")
-            row = _trained(label, changed(recipes[base], changes), rows[base]["steps"], arguments)
+            row = _trained(label, variants[label], rows[base]["steps"], arguments)
             row |= {"variant_of": base, "changes": list(changes)}
             path = _network(arguments, label)
             rows[label] = row | measured(path, arguments.photographs, DEGRADATION, limit=arguments.limit)
@@ -185,21 +189,6 @@ def _compared(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
         rows[name]["seconds"] = seconds
     save()
     return rows
-
-
-def _named(word: str) -> tuple[str, str]:
-    """LABEL=FILE."""
-    label, equals, path = word.partition("=")
-    if not (label and equals and path):
-        raise argparse.ArgumentTypeError(f"{word!r} is not LABEL=FILE.onnx")
-    return label, path
-
-
-def _variant(words: str) -> tuple[str, str, tuple[str, ...]]:
-    """LABEL=RECIPE KEY=VALUE KEY=VALUE ..."""
-    label, rest = _named(words)
-    base, *changes = rest.split()
-    return label, base, tuple(changes)
 
 
 def _recipes(arguments: argparse.Namespace) -> tuple[dict[str, Recipe], dict[str, str]]:
@@ -229,7 +218,7 @@ def _trained(name: str, recipe: Recipe, steps: int | None, arguments: argparse.N
     """Train one recipe, along its chain of domains where it has one, and export it.
 
     Args:
-        name: Plain name of the recipe.
+        name: Plain name of the recipe, or the label of a variant, which follows no chain.
         recipe: On equal terms.
         steps: In all; None: for the minutes of `arguments` by the clock.
         arguments: Of the command line.
@@ -282,7 +271,7 @@ def _trained(name: str, recipe: Recipe, steps: int | None, arguments: argparse.N
 
 def _folder(arguments: argparse.Namespace, name: str) -> Path:
     runs: Path = arguments.runs or Path("runs") / arguments.output.stem
-    return runs / name.replace(" ", "-")
+    return runs / folder_name(name)
 
 
 def _network(arguments: argparse.Namespace, name: str) -> Path:

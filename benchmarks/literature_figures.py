@@ -41,6 +41,8 @@ PAPER_PSNR_DB = 25.66
 """What the paper reports on its own photographs, which are not ours."""
 SIDE_PX = 512
 """Of the photograph that seconds are stated for."""
+BESIDE = ("bilinear", "bicubic", "face-x2")
+"""In every table and picture."""
 PADDED_TO = 4
 """Sides are repeated at the edge to a multiple of this, which all networks of the literature can take."""
 PANEL_PX, COLUMNS_OF_STRIP = 160, 6
@@ -148,12 +150,15 @@ def edge_psnr_db(result: Pixels, truth: Pixels) -> dict[str, float | None]:
 
 
 def distance_of_people(folder: Path, *, limit: int | None) -> float | None:
-    """Mean identity distance of neighbours in the folder, which are different people; None as there."""
+    """Mean identity distance of neighbours by name; the folder has one photograph of a person.
+
+    None where there are no two, or as for `identity_distance`. Originals are squares of one size.
+    """
     faces = identity_distance()
     if faces is None:
         return None
-    truths = [read_ground_truth(sample, Preparation()) for sample in samples_of(folder)[:limit]]
-    return _mean([faces(one, other) for one, other in pairwise(truths) if one.shape == other.shape])
+    truths = (read_ground_truth(sample, Preparation()) for sample in samples_of(folder)[:limit])
+    return _mean([faces(one, other) for one, other in pairwise(truths)])
 
 
 def identity_distance() -> Callable[[Pixels, Pixels], float | None] | None:
@@ -218,7 +223,7 @@ def strip(networks: Mapping[str, str | Path], degradation: str) -> Image.Image:
     truth = read_pixels(EXAMPLE)
     low = REPEATABLE[degradation](truth)
     rows, columns = detailed_window(truth, PANEL_PX)
-    beside = {name: name for name in ("bilinear", "bicubic", "face-x2")}
+    beside = {name: name for name in BESIDE}
     panels = [(name, opened(network)(low)) for name, network in {**beside, **networks}.items()]
     panels.append(("original", truth))
     across = min(COLUMNS_OF_STRIP, len(panels))

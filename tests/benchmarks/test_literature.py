@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from facesr_cli.bench.metrics import psnr_db
+from facesr_cli.errors import UsageError
 from facesr_export import parity
 from facesr_train.recipe import load_recipe, recipe_from_dict
 
@@ -154,6 +155,45 @@ def test_edges_and_the_rest_are_told_apart(program):
     assert figures.edge_psnr_db(wrong, truth)["flat_psnr_db"] is None, "nothing is wrong there"
     assert figures.edge_psnr_db(wrong, truth)["edge_psnr_db"] < psnr_db(wrong, truth)
     assert figures.edge_psnr_db(truth, np.full_like(truth, 60))["edge_psnr_db"] is None, "no edges"
+
+
+@pytest.fixture
+def beside(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT)
+    return importlib.import_module("benchmarks.literature_beside")
+
+
+def test_variants_are_read_as_settings_are(beside):
+    words = 'srgan without normalisation=srgan generator.batch_norm=false generator.skip="bilinear"'
+    assert beside.variant(words) == (
+        "srgan without normalisation",
+        "srgan",
+        ("generator.batch_norm=false", 'generator.skip="bilinear"'),
+    )
+    for words in ("alone", "a=", "=srgan x=1"):
+        with pytest.raises(argparse.ArgumentTypeError, match="is not LABEL=RECIPE KEY=VALUE"):
+            beside.variant(words)
+    recipes = {"edge": load_recipe("edge", "small")}
+    planned = beside.planned([beside.variant("plain=edge loss.1.weight=1e-9")], recipes)
+    assert planned["plain"].losses[1].weight == 1e-9
+    with pytest.raises(UsageError, match="unknown key"):
+        beside.planned([beside.variant("wrong=edge run.stepps=9")], recipes)
+
+
+@pytest.mark.parametrize("labels", [["edge"], ["a b", "a-b"], ["../a"], ["a|b"], ["a", "a"]])
+def test_labels_that_cannot_be_are_refused(beside, labels):
+    with pytest.raises(UsageError, match="the label"):
+        beside.check_labels(labels, ["edge", "face-x2"])
+
+
+def test_rows_of_something_else_are_not_taken_for_these(beside):
+    rows = {"other": {"digest": "sha256:1"}, "plain": {"variant_of": "edge", "changes": ["a=1"]}}
+    same = beside.Variant("plain", "edge", ("a=1",))
+    beside.check_known(rows, {"other": {"digest": "sha256:1"}}, [same])
+    with pytest.raises(UsageError, match="other: was measured with other weights"):
+        beside.check_known(rows, {"other": {"digest": "sha256:2"}}, [])
+    with pytest.raises(UsageError, match="plain: was trained with other changes"):
+        beside.check_known(rows, {}, [same._replace(changes=())])
 
 
 def test_a_label_without_a_file_is_refused(program, tmp_path, capsys):

@@ -184,9 +184,22 @@ def test_blocks_are_added_as_the_identity_and_can_learn(kind):
         deep.load_state_dict(weights)
         torch.testing.assert_close(deep(image), shallow(image), rtol=0, atol=1e-5)
         deep(image).square().mean().backward()
-        first_added = deep.body[len(shallow.body)]
-        assert any(weight.grad.abs().amax() > 0 for weight in first_added.parameters())
+        for block in deep.body[len(shallow.body) :]:
+            gradients = {name: weight.grad.abs().amax() for name, weight in block.named_parameters()}
+            last = [name for name, _ in block.named_children()][-1]
+            assert max(value for name, value in gradients.items() if name.startswith(last)) > 0
     assert small(kind, blocks=1).deepened(shallow.state_dict()).keys() == shallow.state_dict().keys()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_blocks_are_not_added_to_another_kind(kind):
+    plain = {"half-resolution", "half-resolution-reparameterised"}
+    for other in set(KINDS) - {kind}:
+        weights = trained(small(other)).state_dict()
+        mixed = small(kind, blocks=4).deepened(weights)
+        assert (len(mixed) > len(weights)) == (kind in plain and other == "half-resolution")
+    unnumbered = {"body.conv.weight": torch.zeros(1)}
+    assert small(kind).deepened(unnumbered) == unnumbered
 
 
 def test_folding_leaves_plain_networks_and_random_numbers_alone():

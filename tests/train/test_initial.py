@@ -65,17 +65,35 @@ def test_a_folded_file_starts_its_network_in_training_form(recipe, faces, tmp_pa
     assert back.initial.startswith("small ") and "itself from small" in back.initial
 
 
-def test_a_deeper_network_starts_from_a_shallower_one(recipe, faces, tmp_path):
-    run_training(recipe, settings(faces, tmp_path / "run"))
+@pytest.mark.parametrize("kind", ["half-resolution", "half-resolution-reparameterised"])
+def test_a_deeper_network_starts_from_a_shallower_one(kind, recipe, faces, tmp_path):
+    def sized(**changes):
+        values = recipe.to_dict()
+        values["generator"] |= {"kind": kind} | changes
+        return recipe_from_dict(values)
+
+    shallow, deep, checkpoint = sized(), sized(blocks=3), tmp_path / "run" / "last.ckpt"
+    run_training(shallow, settings(faces, tmp_path / "run"))
     exported = tmp_path / "run.onnx"
-    export_checkpoint(tmp_path / "run" / "last.ckpt", exported)
-    deeper = recipe.to_dict()
-    deeper["generator"] |= {"kind": "half-resolution-reparameterised", "blocks": 3}
-    begun = run_training(recipe_from_dict(deeper), settings(faces, tmp_path / "deep", init=exported))
+    export_checkpoint(checkpoint, exported)
+    image = torch.rand(1, 3, 16, 12)
+    with torch.no_grad():
+        expected = averaged_generator(load_checkpoint(checkpoint))(image)
+        for start in (checkpoint, exported):
+            network = build_generator(deep)
+            network.load_state_dict(read_initial(start, deep).weights)
+            torch.testing.assert_close(network(image), expected, rtol=0, atol=1e-5)
+    carried = read_initial(checkpoint, deep).weights
+    for name, value in load_checkpoint(checkpoint).average.items():
+        assert torch.equal(carried[name], value), "branches that were trained stay"
+    begun = run_training(deep, settings(faces, tmp_path / "deep", init=exported))
     assert begun.initial.startswith("small 0.1.0 (sha256:") and begun.initial.endswith(", 2 blocks added")
-    deeper["generator"] |= {"channels": 16}
     with pytest.raises(ModelError, match=r"run\.onnx: is another network"):
-        run_training(recipe_from_dict(deeper), settings(faces, tmp_path / "wide", init=exported))
+        run_training(sized(blocks=3, channels=16), settings(faces, tmp_path / "wide", init=exported))
+    with pytest.raises(
+        ModelError, match=r"last\.ckpt: has 3 blocks and recipe small 1; set generator\.blocks"
+    ):
+        run_training(shallow, settings(faces, tmp_path / "cut", init=tmp_path / "deep" / "last.ckpt"))
 
 
 def test_weights_of_another_network_and_contradictions_are_refused(recipe, faces, tmp_path):

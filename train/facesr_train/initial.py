@@ -15,7 +15,8 @@ from facesr_cli.errors import ModelError
 from facesr_train.checkpoint import Checkpoint, averaged_generator, build_generator, load_checkpoint
 from facesr_train.external.esrgan_prior import WEIGHTS, load_prior
 from facesr_train.generators.folding import Unfoldable, folded
-from facesr_train.generators.half_resolution import HalfResolutionNet
+from facesr_train.generators.generator import Generator
+from facesr_train.generators.half_resolution import HalfResolutionNet, block_count
 from facesr_train.generators.rrdb import RRDBNet, from_esrgan
 from facesr_train.recipe import Recipe
 
@@ -41,6 +42,7 @@ def read_initial(path: Path, recipe: Recipe) -> InitialWeights:
     A network that is folded at export goes on from its folded weights, too: what branches add to them
     begins at zero. And its checkpoint starts the plain network that it folds to. A half-resolution network
     may have more blocks than the file: they begin as the identity, and the origin says how many.
+    Fewer are refused.
 
     With `adversarial.carry` a checkpoint's discriminator is read, too, where the recipe's is the same.
 
@@ -74,23 +76,30 @@ def read_initial(path: Path, recipe: Recipe) -> InitialWeights:
             origin += f", itself from {checkpoint.initial}"
     network = build_generator(recipe)
     expected = network.state_dict()
+    found, added = _deepened(network, found)
     if checkpoint is not None and not expected.keys() <= found.keys():
-        found = folded(averaged_generator(checkpoint)).state_dict()
-    if isinstance(network, HalfResolutionNet):
-        deeper = network.deepened(found)
-        added = _blocks(deeper) - _blocks(found)
-        found, origin = deeper, origin + (f", {added} blocks added" if added else "")
+        found, added = _deepened(network, folded(averaged_generator(checkpoint)).state_dict())
     if isinstance(network, Unfoldable) and not expected.keys() <= found.keys():
         with contextlib.suppress(ValueError):  # a file of neither form is refused below
             found = network.unfolded(found)
+    if isinstance(network, HalfResolutionNet) and block_count(found) > block_count(expected):
+        raise ModelError(
+            f"{path}: has {block_count(found)} blocks and recipe {recipe.name} {block_count(expected)}; set "
+            "generator.blocks to at least as many"
+        )
     wrong = [
         name for name, tensor in expected.items() if name not in found or found[name].shape != tensor.shape
     ]
+    if isinstance(network, HalfResolutionNet):
+        wrong += [name for name in found if name.startswith("body.") and name not in expected]
     if wrong:
         raise ModelError(
             f"{path}: is another network than that of recipe {recipe.name}: {len(wrong)} of {len(expected)} "
-            f"tensors are missing or of another shape, {wrong[0]} first. Name a recipe of its kind and size."
+            f"tensors are missing, of another shape or too many, {wrong[0]} first. Name a recipe of its "
+            "kind and size."
         )
+    if added:
+        origin += f", {added} blocks added"
     weights = {
         name: found[name].float() if tensor.is_floating_point() else found[name]
         for name, tensor in expected.items()
@@ -98,8 +107,12 @@ def read_initial(path: Path, recipe: Recipe) -> InitialWeights:
     return InitialWeights(weights=weights, origin=origin, discriminator=discriminator)
 
 
-def _blocks(weights: Mapping[str, Tensor]) -> int:
-    return len({name.split(".")[1] for name in weights if name.startswith("body.")})
+def _deepened(network: Generator, found: Mapping[str, Tensor]) -> tuple[Mapping[str, Tensor], int]:
+    """Weights with all blocks of `network`, where they are of its kind, and how many were added."""
+    if not isinstance(network, HalfResolutionNet):
+        return found, 0
+    deeper = network.deepened(found)
+    return deeper, block_count(deeper) - block_count(found)
 
 
 def _discriminator(checkpoint: Checkpoint, recipe: Recipe) -> dict[str, Tensor]:

@@ -51,7 +51,7 @@ def test_the_game_of_srgan_starts_from_srresnet(tiny, frames, tmp_path, stand_in
 
 
 def test_the_anchored_gan_of_the_paper_beats_bicubic_by_1_db(portrait, tmp_path):
-    """On a face that it has not seen, after a minute of training on what lies around it."""
+    """On a face that it has not seen, after 900 steps on what lies around it."""
     face, around = portrait[:192, 128:320], (portrait[192:], portrait[:192, 320:], portrait[:192, :128])
     for name, picture in (("val/face", face), *((f"train/{i}", part) for i, part in enumerate(around))):
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -179,7 +179,7 @@ WEIGHTS = PackagedWeights(
         ),
     ),
     values=4_694_073,
-    instead="the recipes srresnet, edge, fdpl, paper and paper-l1 need no weights of others",
+    instead="face-x2, face-x2-hq, srresnet, edge, fdpl, paper and paper-l1 need no weights of others",
     read=_read,
 )
 """Parameters, running statistics and the 49 step counters of batch normalisation."""

@@ -16,8 +16,7 @@ import numpy as np
 
 from facesr_train.external.packages import Arrays
 
-_HEADERS = 3
-"""Pickles before the state dictionary: a magic number, a version, sizes of types."""
+_MAGIC, _VERSION = 0x1950A86A20F9469CFC6C, 1001
 _TENSOR = "torch._utils _rebuild_tensor_v2"
 _DICTIONARY = "collections OrderedDict"
 _TYPES: dict[str, np.dtype[Any]] = {
@@ -44,9 +43,15 @@ def read_torch_file(content: bytes) -> Arrays:
     Raises:
         ValueError: It is another kind of file, or has what no such state dictionary has.
     """
-    stream = io.BytesIO(content)
-    for _ in range(_HEADERS):
-        _value(stream)
+    try:
+        return _tensors(io.BytesIO(content), len(content))
+    except (LookupError, TypeError, AttributeError, OverflowError, UnicodeDecodeError) as error:
+        raise ValueError(f"no state dictionary of torch ({error})") from error
+
+
+def _tensors(stream: io.BytesIO, size: int) -> Arrays:
+    if (_value(stream), _value(stream)) != (_MAGIC, _VERSION) or not _value(stream)["little_endian"]:
+        raise ValueError("no file of torch in little-endian order")
     state, keys = _value(stream), _value(stream)
     if not isinstance(state, dict) or not isinstance(keys, list):
         raise ValueError("no state dictionary of torch")
@@ -55,25 +60,37 @@ def read_torch_file(content: bytes) -> Arrays:
     for name, tensor in state.items():
         if not isinstance(tensor, _Call) or tensor.name != _TENSOR:
             raise ValueError(f"{name} is no tensor")
-        (_, type_name, key, *_), offset, shape, strides, *_ = tensor.arguments
+        (_, type_name, key, _, _, view), offset, shape, strides, *_ = tensor.arguments
         if type_name not in _TYPES:
             raise ValueError(f"{name} has the type {type_name}")
-        places[name], types[key] = (key, offset, shape, strides), _TYPES[type_name]
+        if view is not None or types.setdefault(key, _TYPES[type_name]) != _TYPES[type_name]:
+            raise ValueError(f"{name} sees a storage in another way than this reader knows")
+        places[name] = (key, offset, shape, strides)
     storages = {}
     for key in keys:
         (count,) = np.frombuffer(stream.read(_COUNT.itemsize), _COUNT)
-        storages[key] = np.frombuffer(stream.read(int(count) * types[key].itemsize), types[key])
+        bytes_there = int(count) * types[key].itemsize
+        if not 0 <= bytes_there <= size - stream.tell():
+            raise ValueError(f"the storage {key} is cut off")
+        storages[key] = np.frombuffer(stream.read(bytes_there), types[key])
+    if stream.tell() != size:
+        raise ValueError("there is more behind the last storage")
     return {name: _strided(storages[key], *place) for name, (key, *place) in places.items()}
 
 
 def _strided(values: Any, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
     """A contiguous array of `shape` whose neighbours along an axis lie `strides` values apart."""
+    last = offset
+    for length, stride in zip(shape, strides, strict=True):
+        if length < 0 or (stride < 1 and length > 1):
+            raise ValueError(f"a tensor of the shape {shape} with the strides {strides}")
+        last += max(0, length - 1) * stride
+    if offset < 0 or (0 not in shape and last >= values.size):
+        raise ValueError("a tensor reaches beyond its storage")
     places = np.full(shape, offset, np.int64)
     for axis, (length, stride) in enumerate(zip(shape, strides, strict=True)):
         line = np.arange(length, dtype=np.int64) * stride
         places += line.reshape(-1, *(1,) * (len(shape) - axis - 1))
-    if places.size and places.max() >= values.size:
-        raise ValueError("a tensor reaches beyond its storage")
     return np.asarray(values[places])
 
 
@@ -91,6 +108,11 @@ def _value(stream: io.BytesIO) -> Any:
     def call() -> Any:
         arguments, name = stack.pop(), stack.pop()
         return {} if name == _DICTIONARY and not arguments else _Call(name, arguments)
+
+    def put(dictionary: Any, key: Any, item: Any) -> None:
+        if not isinstance(key, str):  # others could be tuples within tuples without end
+            raise ValueError(f"a key is no name but a {type(key).__name__}")
+        dictionary[key] = item
 
     # Of operations with one result, that result.
     results: dict[str, Callable[[Any], Any]] = {
@@ -120,10 +142,11 @@ def _value(stream: io.BytesIO) -> Any:
             memory[argument] = stack[-1]
         elif operation.name == "SETITEMS":
             pairs = since_mark()
-            stack[-1].update(zip(pairs[::2], pairs[1::2], strict=True))
+            for key, item in zip(pairs[::2], pairs[1::2], strict=True):
+                put(stack[-1], key, item)
         elif operation.name == "SETITEM":
             item, key = stack.pop(), stack.pop()
-            stack[-1][key] = item
+            put(stack[-1], key, item)
         elif operation.name == "APPENDS":
             items = since_mark()
             stack[-1].extend(items)

@@ -15,7 +15,8 @@ Tanh. Working at half resolution quarters the cost of a block and doubles its re
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import copy
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -107,28 +108,30 @@ class HalfResolutionNet(Generator):
 
     @torch.no_grad()
     def deepened(self, shallower: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """`shallower` with what it lacks of the last blocks, so that it computes the same as before.
+        """`shallower` with the blocks that it lacks at the end, so that it computes the same as before.
 
         Added blocks begin as the identity, with fresh weights in all but their last convolution (as in
         Net2DeeperNet, Chen et al. 2016, https://arxiv.org/abs/1511.05641, for a residual body).
 
         Args:
-            shallower: Weights of a network of the same channels with the first of these blocks, in the form
-                of this one or folded. That they are is not checked here.
+            shallower: Weights of a network of this kind with fewer blocks, in the form of this one or folded.
 
         Returns:
-            The weights themselves where no whole block is missing at the end.
+            The weights as they are where their blocks are of another kind, or none is missing.
         """
         weights = dict(shallower)
-        present = {int(name.split(".")[1]) for name in weights if name.startswith("body.")}
-        if not present or present != set(range(len(present))):
+        count = block_count(weights)
+        if not 0 < count < len(self.body):
             return weights
-        for block in list(self._blocks())[len(present) :]:
+        longer = copy.deepcopy(self)
+        for block in list(longer._blocks())[count:]:
             block.start_small(0.0)
-        form = self if weights.keys() <= self.state_dict().keys() else folded(self)
-        for name, value in form.state_dict().items():
-            if name.startswith("body.") and int(name.split(".")[1]) not in present:
-                weights[name] = value.clone()
+        for form in (longer, folded(longer)):
+            state = form.state_dict()
+            expected = {name for name in state if name.startswith("body.") and _block(name) < count}
+            if expected == {name for name in weights if name.startswith("body.")}:
+                added = {name for name in state if name.startswith("body.")} - expected
+                return weights | {name: state[name] for name in added}
         return weights
 
     def _blocks(self) -> Iterator[Block]:
@@ -148,6 +151,16 @@ class HalfResolutionNet(Generator):
                 block.start_small()
             self.tail.weight.mul_(0.1)
             self.skip.weight.copy_(bicubic_kernels())
+
+
+def block_count(names: Iterable[str]) -> int:
+    """Blocks of the body among the names of a state dictionary; 0 where they are not numbered from 0."""
+    numbers = {name.split(".")[1] for name in names if name.startswith("body.")}
+    return len(numbers) if numbers == {str(index) for index in range(len(numbers))} else 0
+
+
+def _block(name: str) -> int:
+    return int(name.split(".")[1])
 
 
 def bicubic_kernels() -> Tensor:

@@ -4,8 +4,7 @@ A 9x9 convolution, residual blocks with batch normalisation, a 3x3 convolution w
 pixel-shuffle by 2 and a 9x9 convolution: one stage of enlargement instead of the paper's two, for x2. The
 paper feeds [0, 1] and compares in [-1, 1]; so does this one inside, and returns [0, 1]. The authors' code
 was not available; the pattern of layers is that of public re-implementations. A parametric rectifier has one
-slope for all channels by default, with which the network has the 1,401,749 parameters that are known of it;
-the paper does not say.
+slope for all channels by default, 1,401,749 parameters in all; the paper does not say.
 
 Without batch normalisation, with leaky rectifiers and a bilinear skip from input to output it becomes the
 network that later work uses: EDSR (Lim et al. 2017, https://arxiv.org/abs/1707.02921, with ReLU) and the
