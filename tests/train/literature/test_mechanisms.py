@@ -10,13 +10,14 @@ import pytest
 import torch
 from click.testing import CliRunner
 from lightning_fabric import Fabric
+from PIL import Image
 
 from facesr_cli.cli import cli
 from facesr_cli.errors import TrainingError, UsageError
 from facesr_train.adversary import Adversary
 from facesr_train.calibration import BATCHES, Calibration
 from facesr_train.changes import changed
-from facesr_train.checkpoint import build_generator
+from facesr_train.checkpoint import averaged_generator, build_generator
 from facesr_train.crops import PairSource
 from facesr_train.data_section import RandomSplit
 from facesr_train.degradations import defined_degradations, degrade
@@ -236,6 +237,23 @@ def test_the_curriculum_of_msg_capsgan():
     assert [quarter.weight_at(share) for share in shares] == [1] * 8
     game = [recipe.adversarial.weight_at(share) for share in shares]
     assert game == pytest.approx([3e-3] * 6 + [4e-3, 5e-3])
+
+
+def test_the_rectifiers_of_fdpl_stay_open(portrait, tmp_path):
+    """Its weights begin so small that a rate of 1e-3 closes them within some hundred steps."""
+    for name in ("train/a.png", "val/b.png"):
+        (tmp_path / name).parent.mkdir()
+        Image.fromarray(portrait).save(tmp_path / name)
+    short = ["run.steps=400", "run.epoch_steps=400", "data.hr_crop_px=64", "run.validation_crop_px=64"]
+    recipe = changed(load_recipe("fdpl", "small"), short)
+    generator = averaged_generator(trained(recipe, tmp_path, tmp_path / "run"))
+    open_share = []
+    generator.second.register_forward_hook(
+        lambda module, inputs, output: open_share.append(float((output > 0).float().mean()))
+    )
+    with torch.no_grad():
+        generator(torch.from_numpy(portrait[:64, 200:264].copy()).permute(2, 0, 1)[None] / 255)
+    assert open_share[0] > 0.3, "0.42 as it is, 0.22 at a rate of 1e-3"
 
 
 def test_eight_steps_of_msg_capsgan_keep_their_losses_finite(tiny, frames, tmp_path, stand_ins):
