@@ -34,7 +34,7 @@ def named(words: str) -> tuple[str, str]:
 
 
 def variant(words: str) -> Variant:
-    """LABEL=RECIPE KEY=VALUE KEY=VALUE ..., for argparse; values with spaces are quoted as in a shell."""
+    """LABEL=RECIPE KEY=VALUE KEY=VALUE ..., for argparse; a setting with spaces stands in single quotes."""
     label, equals, rest = words.partition("=")
     base, *changes = [part.strip("'") for part in shlex.split(rest, posix=False)] or [""]
     if not (label and equals and base):

@@ -170,6 +170,10 @@ def test_variants_are_read_as_settings_are(beside):
         "srgan",
         ("generator.batch_norm=false", 'generator.skip="bilinear"'),
     )
+    assert beside.variant("wide=srgan 'data.stages=[ ]' run.steps=9").changes == (
+        "data.stages=[ ]",
+        "run.steps=9",
+    )
     for words in ("alone", "a=", "=srgan x=1"):
         with pytest.raises(argparse.ArgumentTypeError, match="is not LABEL=RECIPE KEY=VALUE"):
             beside.variant(words)
