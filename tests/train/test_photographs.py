@@ -165,6 +165,21 @@ def test_flat_crops_are_plain_or_ramps_or_edges_of_any_colour(portrait):
     assert 0.15 < float(ended.float().mean()) < 0.45, "channels at their end, too"
 
 
+def test_some_edges_are_as_sharp_as_drawn_ones(portrait):
+    """In the small picture an edge of one pixel can stand: means of 2x2 pixels, or one pixel of the four."""
+    photograph = torch.from_numpy(portrait).permute(2, 0, 1).contiguous()
+    lr, hr = source(photograph, augmentation=Augmentation(flat_share=1.0)).batch(0, 256, 32)
+    lr, hr = (lr * 255).round(), (hr * 255).round()
+    changes = (hr != hr[..., :1, :1]).flatten(1).any(1)
+    blocks = torch.nn.functional.pixel_unshuffle(hr, 2).view(len(hr), 3, 4, 16, 16)
+    averaged = ((blocks.mean(2) - lr).abs().amax((1, 2, 3)) <= 0.5) & changes
+    picked = (blocks == lr[:, :, None]).all(1).flatten(2).any(1).all(1) & changes & ~averaged
+    assert 10 <= int(picked.sum()) <= 50, "about a tenth"
+    steps = (lr[picked][..., 1:] - lr[picked][..., :-1]).abs().amax((1, 2, 3))
+    whole = (lr[picked].amax((2, 3)) - lr[picked].amin((2, 3))).amax(1)
+    assert float((steps / whole).max()) == 1, "from one colour to the other within a pixel"
+
+
 def test_changed_colours_reach_both_resolutions(portrait):
     photograph = torch.from_numpy(portrait).permute(2, 0, 1).contiguous()
     changed = source(photograph, augmentation=Augmentation(colour_share=1.0))

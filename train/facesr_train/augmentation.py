@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pixel_unshuffle
 
 from facesr_train.resize import resample
 
@@ -26,9 +27,12 @@ EDGE_PX, EDGE_OFFSET_PX = (0.7, 3.0), (-2.0, 2.0)
 """Of the others, those that are edges, the pixels in which these pass from one colour to the other, and by
 how many they miss the middle: drawn edges are sharper than a photograph's, and a network that sees none gives
 them a halo."""
-AVERAGED_SHARE = 0.5
-"""Of the edges, those that are halved by means of 2x2 pixels: only then can an edge of the small picture be
-as sharp as one that is drawn there."""
+EVEN_SHARE = 0.5
+"""Of ramps and edges, those that are level, upright or at 45 degrees, as drawn ones mostly are."""
+DRAWN_SHARE, PICKED_SHARE = 0.7, 0.5
+"""Of the edges, those that are halved by means of 2x2 pixels, and of these the ones of which one pixel of
+four is taken instead: only then can an edge of the small picture be as sharp as one that is drawn there,
+smooth or in steps."""
 COLOUR_RANGE = (-50.0, 305.0)
 """From which the channels of these colours are drawn before they are cut off at 0 and 255: a network that
 sees no channel at its end shifts the colours that are as saturated as can be."""
@@ -97,6 +101,18 @@ def ramps(
     missed_px, width_px = offset_px[:, None, None], torch.minimum(width_px, whole_px)[:, None, None]
     along = ((across_px - missed_px) / width_px + 0.5).clamp(0, 1)
     return _to_uint8(first[:, :, None, None] + change[:, :, None, None] * along[:, None])
+
+
+def pick(windows: Tensor, place: Tensor) -> Tensor:
+    """Fill each block of 2x2 pixels with one of its pixels, so that means of blocks are that pixel.
+
+    Args:
+        windows: (K, 3, H, W) uint8, H and W even.
+        place: (K,) int64, 0 to 3: which pixel, in reading order.
+    """
+    blocks = pixel_unshuffle(windows, 2).view(len(windows), 3, 4, windows.shape[2] // 2, -1)
+    taken = blocks[torch.arange(len(windows), device=windows.device), :, place]
+    return taken.repeat_interleave(2, 2).repeat_interleave(2, 3)
 
 
 def change_colours(windows: Tensor, gamma: Tensor, gains: Tensor) -> Tensor:

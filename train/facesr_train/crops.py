@@ -17,21 +17,24 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from facesr_train.augmentation import (
-    AVERAGED_SHARE,
     BALANCE_RANGE,
     COLOUR_RANGE,
+    DRAWN_SHARE,
     EDGE_OFFSET_PX,
     EDGE_PX,
     EDGE_SHARE,
     ENLARGING_CUBIC,
+    EVEN_SHARE,
     EXPOSURE_RANGE,
     GAMMA_RANGE,
+    PICKED_SHARE,
     PLAIN_SHARE,
     REDUCING_CUBIC,
     SMALLEST_SCALE,
     SOFTEST_SCALE,
     Augmentation,
     change_colours,
+    pick,
     ramps,
     rescale,
 )
@@ -74,6 +77,10 @@ class BatchPlan:
     width_px: Tensor
     offset_px: Tensor
     """(F,) float32, see `ramps`."""
+    picked: Tensor
+    """(K,) positions of the edges that are halved by taking one pixel of four, and which:"""
+    picked_place: Tensor
+    """(K,) int64, see `pick`."""
     degradations: Degradations
     noise_seed: int
     windows: Tensor
@@ -135,7 +142,11 @@ class PairSource:
         plan = moved(self._plan(Draws(size, self._seed, self._rank, step), side_px), self._device)
         windows = self._windows(plan, side_px)
         noise = torch.Generator(self._device).manual_seed(plan.noise_seed)
-        lr = degrade(windows, plan.degradations, draw_noise(windows, plan.degradations, noise))
+        seen = windows
+        if len(plan.picked):
+            blocks = pick(windows.index_select(0, plan.picked), plan.picked_place)
+            seen = windows.index_copy(0, plan.picked, blocks)
+        lr = degrade(seen, plan.degradations, draw_noise(windows, plan.degradations, noise))
         lr, hr = _inner(lr, self._context_px // 2), _inner(windows, self._context_px)
         layout = memory_layout(self._device)
         return lr.float().div(255).contiguous(memory_format=layout), hr.float().div(255).contiguous(
@@ -171,13 +182,15 @@ class PairSource:
         )
         change = np.where(draws.happens(PLAIN_SHARE)[:, None], 0, last - first)
         angle = draws.uniform(0, 2 * math.pi)
+        angle = np.where(draws.happens(EVEN_SHARE), np.rint(angle * 4 / math.pi) * (math.pi / 4), angle)
         edge = draws.happens(EDGE_SHARE)
         width_px = np.where(edge, draws.uniform(*EDGE_PX), np.inf)
         offset_px = np.where(edge, draws.uniform(*EDGE_OFFSET_PX), 0)
         ramped = np.flatnonzero(flat)
-        averaged = flat & edge & change.any(1) & draws.happens(AVERAGED_SHARE)
+        drawn = flat & edge & change.any(1) & draws.happens(DRAWN_SHARE)
+        picked = np.flatnonzero(drawn & draws.happens(PICKED_SHARE))
         degradations = draw_degradations(
-            draws, self._shares, varied_share=shares.varied_share, averaged=averaged
+            draws, self._shares, varied_share=shares.varied_share, averaged=drawn
         )
         everywhere, elsewhere = _places(places), _places(places[rescaled])
         none = torch.empty(0, dtype=torch.uint8)
@@ -196,6 +209,8 @@ class PairSource:
             direction=_float32(np.stack((np.cos(angle), np.sin(angle)), 1)[ramped]),
             width_px=_float32(width_px[ramped]),
             offset_px=_float32(offset_px[ramped]),
+            picked=torch.from_numpy(picked),
+            picked_place=torch.from_numpy(draws.below(4)[picked]),
             degradations=degradations,
             noise_seed=draws.seed(),
             windows=self._host.windows(everywhere, side_px) if on_host else none,
