@@ -20,6 +20,7 @@ from pathlib import Path
 
 from benchmarks.peers.animevideo import ANIMEVIDEO
 from benchmarks.peers.fsrcnn import FSRCNN
+from benchmarks.peers.fsrcnn_layers import FSRCNN_LAYERS
 from benchmarks.peers.measure import measure
 from benchmarks.peers.ours import BASELINES, baseline_programs, model_programs
 from benchmarks.peers.program import Opened, Options, Program
@@ -35,7 +36,7 @@ from facesr_cli.errors import CapabilityError, FacesrError, UsageError
 from facesr_cli.model.catalogue import bundled_names
 from facesr_cli.model.hardware import usable_cpus
 
-PEERS = (SPAN, WAIFU2X, ANIMEVIDEO, X4PLUS, FSRCNN)
+PEERS = (SPAN, WAIFU2X, ANIMEVIDEO, X4PLUS, FSRCNN, FSRCNN_LAYERS)
 """In the order of the table."""
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
+import torch
 from PIL import Image
 
 from benchmarks.peers import __main__ as peers
 from benchmarks.peers.fsrcnn import FSRCNN
+from benchmarks.peers.fsrcnn_layers import FSRCNN_LAYERS, layers_onnx
 from benchmarks.peers.program import Options
 from benchmarks.peers.span import SPAN
 from benchmarks.peers.x4plus import X4PLUS, _four_times
@@ -50,7 +55,9 @@ def opened_or_skip(program, options=OPTIONS):
 
 
 @pytest.mark.parametrize(
-    "program", [p for p in peers.PEERS if p not in (FSRCNN, X4PLUS)], ids=lambda p: p.name
+    "program",
+    [p for p in peers.PEERS if p not in (FSRCNN, FSRCNN_LAYERS, X4PLUS)],
+    ids=lambda p: p.name,
 )
 def test_a_real_peer_keeps_place_colour_and_brightness(program):
     opened = opened_or_skip(program)
@@ -67,6 +74,29 @@ def test_the_real_fourfold_peer():
     opened = opened_or_skip(X4PLUS)
     truth = np.array(Image.open(EXAMPLE).convert("RGB"))[96:160, 192:256]
     assert psnr_db(opened.enlarge(bicubic(truth)), truth) > 20
+
+
+def test_the_stand_in_for_fsrcnn_has_its_layers_and_is_bicubic():
+    model = onnx.load_from_string(layers_onnx())
+    weights = sum(math.prod(w.dims) for w in model.graph.initializer if w.name[0] in "wl")
+    assert weights == 12_464, "1,400 + 672 + 4 x 1,296 + 672 + 4,536, the paper's table 1 without biases"
+    luma = np.array(Image.open(EXAMPLE).convert("L"))[100:160, 200:250, None].repeat(3, 2)
+    session = onnxruntime.InferenceSession(layers_onnx(), providers=["CPUExecutionProvider"])
+    (high,) = session.run(None, {"luma": luma[None, None, :, :, 0].astype(np.float32)})
+    assert high.shape == (1, 1, 120, 100)
+    expected = torch.nn.functional.interpolate(
+        torch.from_numpy(luma[None, None, :, :, 0]).float(), scale_factor=2, mode="bicubic"
+    ).numpy()
+    assert np.abs(high - expected)[..., 4:-4, 4:-4].max() < 0.01
+
+
+def test_the_stand_in_for_fsrcnn_enlarges_by_opencv():
+    pytest.importorskip("cv2", reason="OpenCV is not installed; benchmarks/README.md says how")
+    truth = np.array(Image.open(EXAMPLE).convert("RGB"))[64:194, 160:306]
+    low = bicubic(truth)
+    high = FSRCNN_LAYERS.open(OPTIONS).enlarge(low)
+    assert high.shape == truth.shape and high.dtype == np.uint8
+    assert psnr_db(high[8:-8, 8:-8], enlarge(low, "bicubic", scale=2)[8:-8, 8:-8]) > 35
 
 
 def test_opencv_gets_and_gives_rgb(tmp_path):
