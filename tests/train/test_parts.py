@@ -19,7 +19,7 @@ def loss(name):
     return make(config())
 
 
-@pytest.mark.parametrize("name", ["l1", "charbonnier", "mse", "low-frequency", "grid"])
+@pytest.mark.parametrize("name", ["l1", "charbonnier", "mse", "low-frequency", "grid", "spectrum"])
 def test_equal_pictures_cost_nothing(name):
     picture = torch.rand(2, 3, 64, 64)
     assert float(loss(name)(picture, picture)) == pytest.approx(0, abs=1e-9)
@@ -43,6 +43,30 @@ def test_the_grid_loss_sees_regular_patterns_only():
     assert float(loss("grid")(picture + 0.2, picture)) == pytest.approx(0, abs=1e-6)
     texture = torch.randn(2, 3, 64, 96)
     assert float(loss("grid")(picture + texture, picture)) < 0.15 * float(texture.abs().mean())
+
+
+def test_the_spectrum_asks_for_detail_wherever_it_is():
+    torch.manual_seed(0)
+    noise, other = 0.1 * torch.randn(2, 4, 3, 96, 64)
+    smooth = nn.functional.avg_pool2d(noise, 3, stride=1, padding=1)
+    spectrum = loss("spectrum")
+    assert float(spectrum(noise + 0.3, noise)) == pytest.approx(0, abs=1e-6), "a shift of brightness"
+    soft, elsewhere = float(spectrum(smooth, noise)), float(spectrum(other, noise))
+    # White noise of deviation s has a luma of 0.669 s, of which the window leaves 3/8, in every band.
+    assert 0.5 * 0.669 * 0.0375 < soft < 0.669 * 0.0375
+    assert elsewhere < 0.1 * soft, "the same energy in other places"
+    output = smooth.requires_grad_()
+    (slope,) = torch.autograd.grad(spectrum(output, noise), output)
+    assert float(spectrum((output - 20 * slope).detach(), noise)) < soft
+
+
+def test_the_spectrum_needs_frequencies_in_every_band():
+    config, make = LOSSES["spectrum"]
+    for limits in ((0.25,), (0.5, 0.25), (-0.1, 0.5), (0.25, 0.25)):
+        with pytest.raises(ValueError, match="limits_cycles_per_px"):
+            config(limits_cycles_per_px=limits)
+    with pytest.raises(ValueError, match="take larger crops"):
+        make(config(limits_cycles_per_px=[0.25, 0.251]))(torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32))
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from facesr_train.losses.low_frequency import LowFrequencyConfig, LowFrequencyLo
 from facesr_train.losses.perceptual import PerceptualConfig, PerceptualLoss, PlipsConfig, PlipsLoss
 from facesr_train.losses.pixel import charbonnier, l1, mse
 from facesr_train.losses.rank import RankConfig, RankLoss
+from facesr_train.losses.spectrum import SpectrumConfig, SpectrumLoss
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(output, target) -> scalar; a function, or a module whose weights are frozen."""
@@ -39,6 +40,7 @@ LOSSES: dict[str, tuple[type[Any], Callable[[Any], Loss]]] = {
     "mse": (NoConfig, lambda config: mse),
     "low-frequency": (LowFrequencyConfig, LowFrequencyLoss),
     "grid": (GridConfig, GridLoss),
+    "spectrum": (SpectrumConfig, SpectrumLoss),
     "perceptual": (PerceptualConfig, PerceptualLoss.build),
     "plips": (PlipsConfig, PlipsLoss.build),
     "identity": (IdentityConfig, IdentityLoss.build),
