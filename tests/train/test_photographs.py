@@ -8,7 +8,8 @@ from PIL import Image
 from facesr_cli.errors import TrainingError
 from facesr_train import photographs
 from facesr_train.augmentation import Augmentation
-from facesr_train.crops import CELL_PX, NO_AUGMENTATION, PairSource
+from facesr_train.cells import CELL_PX
+from facesr_train.crops import NO_AUGMENTATION, PairSource
 from facesr_train.degradations import degrade, draw_degradations, draw_noise
 from facesr_train.draws import Draws
 from facesr_train.photographs import find_photographs, load_photographs
@@ -146,17 +147,17 @@ def test_soft_crops_hold_nothing_finer_than_an_enlarged_photograph():
     assert float(finest(soft).min()) < 0.6 * float(finest(sharp).mean())
 
 
-def test_flat_crops_are_plain_or_ramps_or_edges_of_any_colour(portrait):
+def test_flat_crops_are_plain_or_ramps_or_stripes_of_any_colour(portrait):
     photograph = torch.from_numpy(portrait).permute(2, 0, 1).contiguous()
     _, hr = source(photograph, augmentation=Augmentation(flat_share=1.0)).batch(0, 64, 32)
     levels = hr * 255
     bends = levels[..., 2:] - 2 * levels[..., 1:-1] + levels[..., :-2]
     is_edge = bends.abs().amax((1, 2, 3)) > 2.01  # else a line, rounded to whole levels
     assert 8 <= int(is_edge.sum()) <= 24
-    corners = levels[is_edge][..., :: levels.shape[2] - 1, :: levels.shape[3] - 1].flatten(2)
-    for crop, ends in zip(levels[is_edge], corners, strict=True):
-        between = (crop[..., None] != ends[:, None, None]).all(-1).any(0)
-        assert float(between.float().mean()) < 0.25, "few pixels on the way from one colour to the other"
+    ends = torch.stack((levels.amax((2, 3)), levels.amin((2, 3))), -1)[:, :, None, None]
+    between = (levels[..., None] != ends).all(-1).any(1)[is_edge]
+    assert float(between.float().mean((1, 2)).max()) < 0.5, "most pixels have one of two colours"
+    assert float(between.float().mean()) < 0.25
     plain = (levels.amax((2, 3)) == levels.amin((2, 3))).all(1)
     assert 16 <= int(plain.sum()) <= 48
     colours = levels[plain].mean((2, 3))
@@ -174,7 +175,7 @@ def test_some_edges_are_as_sharp_as_drawn_ones(portrait):
     blocks = torch.nn.functional.pixel_unshuffle(hr, 2).view(len(hr), 3, 4, 16, 16)
     averaged = ((blocks.mean(2) - lr).abs().amax((1, 2, 3)) <= 0.5) & changes
     picked = (blocks == lr[:, :, None]).all(1).flatten(2).any(1).all(1) & changes & ~averaged
-    assert 10 <= int(picked.sum()) <= 50, "about a tenth"
+    assert 25 <= int(picked.sum()) <= 70, "about a sixth"
     steps = (lr[picked][..., 1:] - lr[picked][..., :-1]).abs().amax((1, 2, 3))
     whole = (lr[picked].amax((2, 3)) - lr[picked].amin((2, 3))).amax(1)
     assert float((steps / whole).max()) == 1, "from one colour to the other within a pixel"

@@ -20,13 +20,15 @@ SOFTEST_SCALE = 0.4
 REDUCING_CUBIC, ENLARGING_CUBIC = -0.5, -0.75
 """The a of the cubic kernels: the softer one reduces, as Pillow's bicubic; the sharper one, as that of OpenCV
 and torch, enlarges."""
-PLAIN_SHARE = 0.5
+PLAIN_SHARE = 0.3
 """Of the ramps, those of one colour throughout."""
-EDGE_SHARE = 0.5
+EDGE_SHARE = 0.7
 EDGE_PX, EDGE_OFFSET_PX = (0.7, 3.0), (-2.0, 2.0)
 """Of the others, those that are edges, the pixels in which these pass from one colour to the other, and by
 how many they miss the middle: drawn edges are sharper than a photograph's, and a network that sees none gives
 them a halo."""
+STRIPE_PX = (8.0, 200.0)
+"""From one edge to the next, of even density in the logarithm: stripes have many edges in few crops."""
 EVEN_SHARE = 0.5
 """Of ramps and edges, those that are level, upright or at 45 degrees, as drawn ones mostly are."""
 DRAWN_SHARE, PICKED_SHARE = 0.7, 0.5
@@ -75,9 +77,15 @@ def rescale(windows: Tensor, taken_px: Tensor, cubic: Tensor, side_px: int) -> T
 
 
 def ramps(
-    first: Tensor, change: Tensor, direction: Tensor, width_px: Tensor, offset_px: Tensor, side_px: int
+    first: Tensor,
+    change: Tensor,
+    direction: Tensor,
+    width_px: Tensor,
+    offset_px: Tensor,
+    period_px: Tensor,
+    side_px: int,
 ) -> Tensor:
-    """Windows that go evenly from one colour to another; a change of 0 gives a plain colour, a width an edge.
+    """Windows that go evenly from one colour to another; a change of 0 gives a plain colour, a width edges.
 
     Photographs of faces have few saturated colours; a network that sees these does not shift the ones that it
     is given.
@@ -89,6 +97,7 @@ def ramps(
         width_px: (F,) float32, pixels in which an edge passes from one colour to the other;
             infinite for a ramp over the whole window.
         offset_px: (F,) float32, by which it misses the middle.
+        period_px: (F,) float32, in which there and back again; infinite for a ramp.
         side_px: Side of the windows.
 
     Returns:
@@ -98,8 +107,13 @@ def ramps(
     down, right = direction[:, :1, None] * position[:, None], direction[:, 1:, None] * position
     across_px = (down + right) * (side_px - 1) / 2  # (F, side, side), from the middle
     whole_px = torch.full_like(width_px, (side_px - 1) * 2**0.5)
-    missed_px, width_px = offset_px[:, None, None], torch.minimum(width_px, whole_px)[:, None, None]
-    along = ((across_px - missed_px) / width_px + 0.5).clamp(0, 1)
+    width_px = torch.minimum(width_px, whole_px)[:, None, None]
+    half_px = torch.minimum(period_px, 8 * whole_px)[:, None, None] / 2
+    beyond_px = torch.remainder(across_px - offset_px[:, None, None], 2 * half_px)
+    back = beyond_px >= half_px
+    beyond_px = beyond_px - half_px * back
+    nearest_px = torch.minimum(beyond_px, half_px - beyond_px)  # to where the colours change
+    along = (torch.where(back, -nearest_px, nearest_px) / width_px + 0.5).clamp(0, 1)
     return _to_uint8(first[:, :, None, None] + change[:, :, None, None] * along[:, None])
 
 

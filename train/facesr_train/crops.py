@@ -1,4 +1,4 @@
-"""Random crops of the training photographs, drawn more often where a photograph is sharp.
+"""Random crops of the training photographs, changed and degraded.
 
 A batch is drawn on the host, all numbers of all crops in a few numpy operations, sent to the training device
 in one copy, and made there in operations that each serve the whole batch; nothing waits for the device.
@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from facesr_train.augmentation import (
     BALANCE_RANGE,
@@ -32,12 +31,14 @@ from facesr_train.augmentation import (
     REDUCING_CUBIC,
     SMALLEST_SCALE,
     SOFTEST_SCALE,
+    STRIPE_PX,
     Augmentation,
     change_colours,
     pick,
     ramps,
     rescale,
 )
+from facesr_train.cells import Cells, sharpness
 from facesr_train.degradations import CONTEXT_PX, Degradations, degrade, draw_degradations, draw_noise
 from facesr_train.draws import Draws
 from facesr_train.hardware import memory_layout
@@ -45,9 +46,6 @@ from facesr_train.transfer import moved
 from facesr_train.windows import HostPhotographs, Places, ResidentPhotographs
 
 NO_AUGMENTATION = Augmentation()
-
-CELL_PX = 32
-"""Side of the cells in which sharpness is measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +74,7 @@ class BatchPlan:
     """(F, 2) float32 unit vectors."""
     width_px: Tensor
     offset_px: Tensor
+    period_px: Tensor
     """(F,) float32, see `ramps`."""
     picked: Tensor
     """(K,) positions of the edges that are halved by taking one pixel of four, and which:"""
@@ -129,7 +128,7 @@ class PairSource:
         self._shares, self._augmentation = shares, augmentation
         self._seed, self._rank, self._device = seed, rank, device
         self._sides = np.array([photograph.shape[1:] for photograph in photographs])  # (P, 2): H, W
-        self._cells = _Cells([_sharpness(photograph.to(device), sharp_share) for photograph in photographs])
+        self._cells = Cells([sharpness(photograph.to(device), sharp_share) for photograph in photographs])
 
     def batch(self, step: int, size: int, hr_crop_px: int) -> tuple[Tensor, Tensor]:
         """The batch of one step.
@@ -186,6 +185,7 @@ class PairSource:
         edge = draws.happens(EDGE_SHARE)
         width_px = np.where(edge, draws.uniform(*EDGE_PX), np.inf)
         offset_px = np.where(edge, draws.uniform(*EDGE_OFFSET_PX), 0)
+        period_px = np.where(edge, 2 * np.exp(draws.uniform(*np.log(STRIPE_PX))), np.inf)
         ramped = np.flatnonzero(flat)
         drawn = flat & edge & change.any(1) & draws.happens(DRAWN_SHARE)
         picked = np.flatnonzero(drawn & draws.happens(PICKED_SHARE))
@@ -209,6 +209,7 @@ class PairSource:
             direction=_float32(np.stack((np.cos(angle), np.sin(angle)), 1)[ramped]),
             width_px=_float32(width_px[ramped]),
             offset_px=_float32(offset_px[ramped]),
+            period_px=_float32(period_px[ramped]),
             picked=torch.from_numpy(picked),
             picked_place=torch.from_numpy(draws.below(4)[picked]),
             degradations=degradations,
@@ -242,40 +243,10 @@ class PairSource:
             windows.index_copy_(0, plan.recoloured, change_colours(chosen, plan.gamma, plan.gains))
         if len(plan.flat):
             colours = plan.first_colour, plan.colour_change
-            flat = ramps(*colours, plan.direction, plan.width_px, plan.offset_px, side_px)
+            edges = plan.direction, plan.width_px, plan.offset_px, plan.period_px
+            flat = ramps(*colours, *edges, side_px)
             windows.index_copy_(0, plan.flat, flat)
         return windows
-
-
-class _Cells:
-    """The cells of all photographs with the probabilities at which they are drawn."""
-
-    def __init__(self, sharpness: Sequence[NDArray[np.float64]]) -> None:
-        """From the (rows, columns) weights of each photograph's cells."""
-        self._columns = np.array([cells.shape[1] for cells in sharpness])
-        self._ends = np.cumsum([cells.size for cells in sharpness])
-        sums = [cells.cumsum() for cells in sharpness]
-        # The cells of photograph i end at places between i and i + 1, so that one search serves all.
-        self._limits = np.concatenate([index + line / line[-1] for index, line in enumerate(sums)])
-
-    def draw(self, draws: Draws, photograph: NDArray[np.int64]) -> NDArray[np.float64]:
-        """(N, 2) float64: a place (down, right) in a cell of each photograph, in pixels."""
-        found = np.searchsorted(self._limits, photograph + draws.uniform(), side="right")
-        found = np.minimum(found, self._ends[photograph] - 1)
-        cell = found - np.concatenate(([0], self._ends))[photograph]
-        row, column = np.divmod(cell, self._columns[photograph])
-        return np.stack((row + draws.uniform(), column + draws.uniform()), 1) * CELL_PX
-
-
-def _sharpness(photograph: Tensor, sharp_share: float) -> NDArray[np.float64]:
-    """(rows, columns) weights of the cells of a (3, H, W) uint8 photograph, 1 on average."""
-    luma = photograph.float().mean(0)[None, None]
-    gradient = F.pad((luma[..., 1:] - luma[..., :-1]).abs(), (0, 1)) + F.pad(
-        (luma[..., 1:, :] - luma[..., :-1, :]).abs(), (0, 0, 0, 1)
-    )
-    energy = F.avg_pool2d(gradient, CELL_PX, ceil_mode=True)[0, 0]
-    energy = energy / energy.mean().clamp_min(1e-6)
-    return (sharp_share * energy + (1 - sharp_share)).double().cpu().numpy()
 
 
 def _inner(pictures: Tensor, border_px: int) -> Tensor:
