@@ -1,8 +1,9 @@
 """FSRCNN's layers in OpenCV, for their seconds where its model file is not at hand.
 
-Dong et al. 2016 (arXiv 1608.00367), FSRCNN(56, 12, 4) as OpenCV's `dnn_superres` runs it: on the luma, chroma
-enlarged by bicubic. A network takes the same time whatever its weights; ours pass the luma through to a last
+Dong et al. 2016 (arXiv 1608.00367), FSRCNN(56, 12, 4) on the luma, chroma enlarged by bicubic, as OpenCV's
+`dnn_superres` does. A network takes the same time whatever its weights; ours pass the luma through to a last
 layer that is bicubic, so PSNR and SSIM of this row are about those of `bicubic` and say nothing of FSRCNN.
+PReLU is one operator here and several in the file for `dnn_superres`, which may make that one slower.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.peers.program import Opened, Options, Program
-from facesr_cli.errors import MissingExtraError, UpscaleFailedError
+from facesr_cli.errors import MissingExtraError, ModelError, UpscaleFailedError
 
 LAYERS = ((1, 56, 5), (56, 12, 1), *((12, 12, 3),) * 4, (12, 56, 1))
 """(input channels, output channels, kernel side) of the convolutions, each followed by PReLU."""
@@ -89,7 +90,10 @@ def _open(options: Options) -> Opened:
     except ImportError as error:
         raise MissingExtraError("not installed: pip install opencv-contrib-python-headless") from error
     cv2.setNumThreads(options.threads)
-    network = cv2.dnn.readNetFromONNX(np.frombuffer(layers_onnx(), np.uint8))
+    try:
+        network = cv2.dnn.readNetFromONNX(np.frombuffer(layers_onnx(), np.uint8))
+    except cv2.error as error:
+        raise ModelError(f"OpenCV {cv2.__version__} does not read the layers: {error}") from error
 
     def enlarge(low: NDArray[np.uint8]) -> NDArray[np.uint8]:
         size = low.shape[1] * 2, low.shape[0] * 2
@@ -111,5 +115,11 @@ FSRCNN_LAYERS = Program(
     about="FSRCNN's layers with weights that make it bicubic, by OpenCV's dnn: for the seconds alone",
     licence="OpenCV Apache-2.0",
     open=_open,
-    distributions=("opencv-contrib-python-headless", "opencv-contrib-python", "onnx"),
+    distributions=(
+        "opencv-contrib-python-headless",
+        "opencv-contrib-python",
+        "opencv-python-headless",
+        "opencv-python",
+        "onnx",
+    ),
 )

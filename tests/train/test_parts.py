@@ -60,11 +60,30 @@ def test_the_spectrum_asks_for_detail_wherever_it_is():
     assert float(spectrum((output - 20 * slope).detach(), noise)) < soft
 
 
+def test_the_spectrum_compares_crop_by_crop_and_band_by_band():
+    torch.manual_seed(1)
+    strength = torch.tensor([0.02, 0.2])[:, None, None, None]
+    noise, spectrum = strength * torch.randn(2, 3, 65, 97), loss("spectrum")
+    assert float(spectrum(noise.flip(0), noise)) > 0.02, "detail in another crop"
+    column, row = torch.arange(64.0), torch.zeros(64, 1)
+    coarse, fine = (0.1 * torch.cos(2 * math.pi * f * column) + row for f in (0.3, 0.45))
+    assert float(spectrum(*(wave.expand(1, 3, 64, 64) for wave in (coarse, fine)))) > 0.001
+    plain = float(spectrum(1.02 * noise, noise))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert float(spectrum(1.02 * noise, noise)) == pytest.approx(plain, rel=1e-3)
+    flat = torch.full((1, 3, 32, 32), 0.5, requires_grad=True)
+    for target in (flat.detach(), torch.rand(1, 3, 32, 32)):
+        (slope,) = torch.autograd.grad(spectrum(flat, target), flat)
+        assert bool(slope.isfinite().all())
+
+
 def test_the_spectrum_needs_frequencies_in_every_band():
     config, make = LOSSES["spectrum"]
-    for limits in ((0.25,), (0.5, 0.25), (-0.1, 0.5), (0.25, 0.25)):
+    for limits in ((0.25,), (0.5, 0.25), (-0.1, 0.5), (0.25, 0.25), 0.25, "0.25"):
         with pytest.raises(ValueError, match="limits_cycles_per_px"):
             config(limits_cycles_per_px=limits)
+    with pytest.raises(ValueError, match="no picture has"):
+        config(limits_cycles_per_px=[0.71, 0.8])
     with pytest.raises(ValueError, match="take larger crops"):
         make(config(limits_cycles_per_px=[0.25, 0.251]))(torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32))
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from facesr_cli.errors import TrainingError
 from facesr_train import photographs
-from facesr_train.augmentation import Augmentation
+from facesr_train.augmentation import Augmentation, point_sampled, ramps
 from facesr_train.cells import CELL_PX
 from facesr_train.crops import NO_AUGMENTATION, PairSource
 from facesr_train.degradations import degrade, draw_degradations, draw_noise
@@ -149,17 +149,19 @@ def test_soft_crops_hold_nothing_finer_than_an_enlarged_photograph():
 
 def test_flat_crops_are_plain_or_ramps_or_stripes_of_any_colour(portrait):
     photograph = torch.from_numpy(portrait).permute(2, 0, 1).contiguous()
-    _, hr = source(photograph, augmentation=Augmentation(flat_share=1.0)).batch(0, 64, 32)
+    _, hr = source(photograph, augmentation=Augmentation(flat_share=1.0)).batch(0, 256, 32)
     levels = hr * 255
-    bends = levels[..., 2:] - 2 * levels[..., 1:-1] + levels[..., :-2]
-    is_edge = bends.abs().amax((1, 2, 3)) > 2.01  # else a line, rounded to whole levels
-    assert 8 <= int(is_edge.sum()) <= 24
+    is_edge = torch.stack([levels.diff(n=2, dim=dim).abs().amax((1, 2, 3)) for dim in (2, 3)]).amax(0) > 2.01
+    assert 70 <= int(is_edge.sum()) <= 180, "of 256: 70 % of 70 %, less those that miss the crop"
     ends = torch.stack((levels.amax((2, 3)), levels.amin((2, 3))), -1)[:, :, None, None]
     between = (levels[..., None] != ends).all(-1).any(1)[is_edge]
     assert float(between.float().mean((1, 2)).max()) < 0.5, "most pixels have one of two colours"
     assert float(between.float().mean()) < 0.25
+    middle = (ends.sum(-1) / 2)[is_edge]
+    flips = ((levels[is_edge] > middle).int().diff(dim=3) != 0).sum(3).amax((1, 2))
+    assert float((flips > 1).float().mean()) > 0.2, "stripes among them"
     plain = (levels.amax((2, 3)) == levels.amin((2, 3))).all(1)
-    assert 16 <= int(plain.sum()) <= 48
+    assert 50 <= int(plain.sum()) <= 130, "30 %, and stripes wider than the crop"
     colours = levels[plain].mean((2, 3))
     assert float((colours.amax(1) - colours.amin(1)).max()) > 180, "saturated ones among them"
     ended = (colours == 0) | (colours == 255)
@@ -174,11 +176,42 @@ def test_some_edges_are_as_sharp_as_drawn_ones(portrait):
     changes = (hr != hr[..., :1, :1]).flatten(1).any(1)
     blocks = torch.nn.functional.pixel_unshuffle(hr, 2).view(len(hr), 3, 4, 16, 16)
     averaged = ((blocks.mean(2) - lr).abs().amax((1, 2, 3)) <= 0.5) & changes
-    picked = (blocks == lr[:, :, None]).all(1).flatten(2).any(1).all(1) & changes & ~averaged
-    assert 25 <= int(picked.sum()) <= 70, "about a sixth"
-    steps = (lr[picked][..., 1:] - lr[picked][..., :-1]).abs().amax((1, 2, 3))
-    whole = (lr[picked].amax((2, 3)) - lr[picked].amin((2, 3))).amax(1)
-    assert float((steps / whole).max()) == 1, "from one colour to the other within a pixel"
+    one_pixel = (blocks == lr[:, :, None]).all(1).flatten(2).all(2).any(1) & changes & ~averaged
+    assert 20 <= int(one_pixel.sum()) <= 75, "about a sixth"
+    assert 45 <= int(averaged.sum()) <= 115, "as many, and slow ramps"
+    steps = torch.stack([lr[one_pixel].diff(dim=dim).abs().amax((1, 2, 3)) for dim in (2, 3)]).amax(0)
+    whole = (lr[one_pixel].amax((2, 3)) - lr[one_pixel].amin((2, 3))).amax(1)
+    assert float((steps >= 0.99 * whole).float().mean()) > 0.3, "from one colour to the other within a pixel"
+
+
+def test_stripes_and_ramps_are_where_they_are_asked_for():
+    first, change = torch.full((3, 3), 60.0), torch.full((3, 3), 130.0)
+    right, infinite = torch.tensor([[0.0, 1.0]]).expand(3, 2), float("inf")
+    made = ramps(
+        first,
+        change,
+        right,
+        width_px=torch.tensor([0.5, 0.5, infinite]),
+        offset_px=torch.tensor([0.0, 1.0, 0.0]),
+        period_px=torch.tensor([20.0, 400.0, infinite]),
+        side_px=32,
+    )
+    assert made.shape == (3, 3, 32, 32) and bool((made == made[:, :1, :1]).all())
+    stripes, edge, ramp = made[:, 0, 0].int()
+    assert stripes.tolist() == [190] * 6 + [60] * 10 + [190] * 10 + [60] * 6
+    assert edge.tolist() == [60] * 17 + [190] * 15
+    assert set(ramp.diff().tolist()) <= {2, 3} and abs(float(ramp.float().mean()) - 125) < 0.6
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_one_pixel_stands_for_its_block(place):
+    windows = torch.arange(2 * 3 * 4 * 6, dtype=torch.uint8).view(2, 3, 4, 6)
+    blocks = point_sampled(windows, torch.tensor([place, 3 - place]))
+    for index, taken in enumerate((place, 3 - place)):
+        pixels = windows[index, :, taken // 2 :: 2, taken % 2 :: 2]
+        for down in range(2):
+            for right in range(2):
+                assert torch.equal(blocks[index, :, down::2, right::2], pixels)
 
 
 def test_changed_colours_reach_both_resolutions(portrait):

@@ -1,4 +1,4 @@
-"""Changes of crops before they are degraded: their size, their exposure and colour, and ramps in their place.
+"""Changes of crops before they are degraded: size, exposure and colour, and ramps and stripes in their place.
 
 All work on the crops of a batch that are drawn for them, at once; the numbers are drawn in `crops`.
 """
@@ -27,14 +27,13 @@ EDGE_PX, EDGE_OFFSET_PX = (0.7, 3.0), (-2.0, 2.0)
 """Of the others, those that are edges, the pixels in which these pass from one colour to the other, and by
 how many they miss the middle: drawn edges are sharper than a photograph's, and a network that sees none gives
 them a halo."""
-STRIPE_PX = (8.0, 200.0)
-"""From one edge to the next, of even density in the logarithm: stripes have many edges in few crops."""
-EVEN_SHARE = 0.5
+STRIPE_WIDTH_PX = (8.0, 200.0)
+"""From one edge to the next, log-uniform: stripes have many edges in few crops."""
+ALIGNED_SHARE = 0.5
 """Of ramps and edges, those that are level, upright or at 45 degrees, as drawn ones mostly are."""
-DRAWN_SHARE, PICKED_SHARE = 0.7, 0.5
-"""Of the edges, those that are halved by means of 2x2 pixels, and of these the ones of which one pixel of
-four is taken instead: only then can an edge of the small picture be as sharp as one that is drawn there,
-smooth or in steps."""
+BOX_SHARE, POINT_SHARE = 0.7, 0.5
+"""Of the edges, those that are halved by means of 2x2 pixels; and of these, those of which one pixel of four
+is taken instead. Only so can an edge of the small picture be as sharp as in a drawing, smooth or in steps."""
 COLOUR_RANGE = (-50.0, 305.0)
 """From which the channels of these colours are drawn before they are cut off at 0 and 255: a network that
 sees no channel at its end shifts the colours that are as saturated as can be."""
@@ -58,7 +57,7 @@ class Augmentation:
     """Enlarged from a smaller window by bicubic, scale `SOFTEST_SCALE` to 1, like a photograph that was
     upscaled before: what is not in the original must not be put in."""
     flat_share: float = 0.0
-    """Replaced by a plain colour, a linear ramp or an edge of any colours, see `ramps`."""
+    """Replaced by a plain colour, a linear ramp, an edge or stripes of any colours, see `ramps`."""
 
 
 def rescale(windows: Tensor, taken_px: Tensor, cubic: Tensor, side_px: int) -> Tensor:
@@ -85,19 +84,19 @@ def ramps(
     period_px: Tensor,
     side_px: int,
 ) -> Tensor:
-    """Windows that go evenly from one colour to another; a change of 0 gives a plain colour, a width edges.
+    """Windows that go from one colour to another: plain where the change is 0, ramps, edges or stripes.
 
     Photographs of faces have few saturated colours; a network that sees these does not shift the ones that it
     is given.
 
     Args:
-        first: (F, 3) float32 RGB, 0 to 255, at the corner where the ramp begins.
-        change: (F, 3) float32, by which the opposite corner differs.
+        first: (F, 3) float32 RGB, 0 to 255, one of the two colours.
+        change: (F, 3) float32, by which the other one differs.
         direction: (F, 2) float32, the unit vector (down, right) along which colours change.
         width_px: (F,) float32, pixels in which an edge passes from one colour to the other;
             infinite for a ramp over the whole window.
         offset_px: (F,) float32, by which it misses the middle.
-        period_px: (F,) float32, in which there and back again; infinite for a ramp.
+        period_px: (F,) float32, pixels after which stripes repeat; infinite for a ramp.
         side_px: Side of the windows.
 
     Returns:
@@ -117,7 +116,7 @@ def ramps(
     return _to_uint8(first[:, :, None, None] + change[:, :, None, None] * along[:, None])
 
 
-def pick(windows: Tensor, place: Tensor) -> Tensor:
+def point_sampled(windows: Tensor, place: Tensor) -> Tensor:
     """Fill each block of 2x2 pixels with one of its pixels, so that means of blocks are that pixel.
 
     Args:

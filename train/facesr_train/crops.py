@@ -16,25 +16,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facesr_train.augmentation import (
+    ALIGNED_SHARE,
     BALANCE_RANGE,
+    BOX_SHARE,
     COLOUR_RANGE,
-    DRAWN_SHARE,
     EDGE_OFFSET_PX,
     EDGE_PX,
     EDGE_SHARE,
     ENLARGING_CUBIC,
-    EVEN_SHARE,
     EXPOSURE_RANGE,
     GAMMA_RANGE,
-    PICKED_SHARE,
     PLAIN_SHARE,
+    POINT_SHARE,
     REDUCING_CUBIC,
     SMALLEST_SCALE,
     SOFTEST_SCALE,
-    STRIPE_PX,
+    STRIPE_WIDTH_PX,
     Augmentation,
     change_colours,
-    pick,
+    point_sampled,
     ramps,
     rescale,
 )
@@ -66,7 +66,7 @@ class BatchPlan:
     gains: Tensor
     """(C, 3) float32."""
     flat: Tensor
-    """(F,) positions of those that are plain colours, ramps or edges instead."""
+    """(F,) positions of those that are plain colours, ramps, edges or stripes instead."""
     first_colour: Tensor
     colour_change: Tensor
     """(F, 3) float32 levels."""
@@ -76,10 +76,10 @@ class BatchPlan:
     offset_px: Tensor
     period_px: Tensor
     """(F,) float32, see `ramps`."""
-    picked: Tensor
+    point: Tensor
     """(K,) positions of the edges that are halved by taking one pixel of four, and which:"""
-    picked_place: Tensor
-    """(K,) int64, see `pick`."""
+    point_place: Tensor
+    """(K,) int64, see `point_sampled`."""
     degradations: Degradations
     noise_seed: int
     windows: Tensor
@@ -142,9 +142,9 @@ class PairSource:
         windows = self._windows(plan, side_px)
         noise = torch.Generator(self._device).manual_seed(plan.noise_seed)
         seen = windows
-        if len(plan.picked):
-            blocks = pick(windows.index_select(0, plan.picked), plan.picked_place)
-            seen = windows.index_copy(0, plan.picked, blocks)
+        if len(plan.point):
+            blocks = point_sampled(windows.index_select(0, plan.point), plan.point_place)
+            seen = windows.index_copy(0, plan.point, blocks)
         lr = degrade(seen, plan.degradations, draw_noise(windows, plan.degradations, noise))
         lr, hr = _inner(lr, self._context_px // 2), _inner(windows, self._context_px)
         layout = memory_layout(self._device)
@@ -181,16 +181,16 @@ class PairSource:
         )
         change = np.where(draws.happens(PLAIN_SHARE)[:, None], 0, last - first)
         angle = draws.uniform(0, 2 * math.pi)
-        angle = np.where(draws.happens(EVEN_SHARE), np.rint(angle * 4 / math.pi) * (math.pi / 4), angle)
+        angle = np.where(draws.happens(ALIGNED_SHARE), np.rint(angle * 4 / math.pi) * (math.pi / 4), angle)
         edge = draws.happens(EDGE_SHARE)
         width_px = np.where(edge, draws.uniform(*EDGE_PX), np.inf)
         offset_px = np.where(edge, draws.uniform(*EDGE_OFFSET_PX), 0)
-        period_px = np.where(edge, 2 * np.exp(draws.uniform(*np.log(STRIPE_PX))), np.inf)
+        period_px = np.where(edge, 2 * np.exp(draws.uniform(*np.log(STRIPE_WIDTH_PX))), np.inf)
         ramped = np.flatnonzero(flat)
-        drawn = flat & edge & change.any(1) & draws.happens(DRAWN_SHARE)
-        picked = np.flatnonzero(drawn & draws.happens(PICKED_SHARE))
+        averaged = flat & edge & change.any(1) & draws.happens(BOX_SHARE)
+        point, place = np.flatnonzero(averaged & draws.happens(POINT_SHARE)), draws.below(4)
         degradations = draw_degradations(
-            draws, self._shares, varied_share=shares.varied_share, averaged=drawn
+            draws, self._shares, varied_share=shares.varied_share, averaged=averaged
         )
         everywhere, elsewhere = _places(places), _places(places[rescaled])
         none = torch.empty(0, dtype=torch.uint8)
@@ -210,8 +210,8 @@ class PairSource:
             width_px=_float32(width_px[ramped]),
             offset_px=_float32(offset_px[ramped]),
             period_px=_float32(period_px[ramped]),
-            picked=torch.from_numpy(picked),
-            picked_place=torch.from_numpy(draws.below(4)[picked]),
+            point=torch.from_numpy(point),
+            point_place=torch.from_numpy(place[point]),
             degradations=degradations,
             noise_seed=draws.seed(),
             windows=self._host.windows(everywhere, side_px) if on_host else none,

@@ -63,7 +63,7 @@ class DataSection:
     soft_share: float = 0.0
     """Share of crops that are enlarged from a smaller window, and so are softer than a photograph."""
     flat_share: float = 0.0
-    """Share of crops that are a plain colour or a linear ramp instead of a photograph."""
+    """Share of crops that are a plain colour, a ramp, an edge or stripes instead of a photograph."""
     stages: tuple[CropStage, ...] = ()
     """Later sizes of crops, by rising `start`: small crops learn fast, large ones what needs context."""
     max_side_px: int = 1024

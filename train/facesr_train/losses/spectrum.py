@@ -8,6 +8,7 @@ of whole pictures by cross-entropy, we amplitudes of a few bands of crops.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from torch import Tensor, nn
 
 from facesr_train.losses.luma import luma
 
+HIGHEST_CYCLES_PER_PX = math.sqrt(0.5)
+"""In the corners of the spectrum."""
 _SMALLEST_POWER = 1e-8
 """A tenth of a level of white noise; below it the square root has no useful slope."""
 
@@ -28,7 +31,11 @@ class SpectrumConfig:
     """Where bands begin and end, by the radius of the frequency; 0.71 takes in the corners."""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.limits_cycles_per_px, list | tuple):
+            raise ValueError("loss spectrum: limits_cycles_per_px must be a list of numbers")
         limits = list(self.limits_cycles_per_px)
+        if limits and max(limits[:-1], default=0) >= HIGHEST_CYCLES_PER_PX:
+            raise ValueError("loss spectrum: no picture has frequencies above 0.707 cycles per pixel")
         if len(limits) < 2 or limits != sorted(set(limits)) or limits[0] < 0:
             raise ValueError("loss spectrum: limits_cycles_per_px must rise, from 0 or more")
 
@@ -38,10 +45,8 @@ class SpectrumLoss(nn.Module):
 
     (N, 3, H, W) float32 RGB twice -> scalar, in units of pixels. The amplitude of a band is the root of its
     mean power: BT.601 luma less its mean, times a periodic Hann window, discrete Fourier transform scaled to
-    keep energy. So phases are free, and a shift of colour costs nothing.
-
-    Raises:
-        ValueError: A crop is too small to have a frequency in one of the bands.
+    keep energy. So phases are free, and a shift of colour costs nothing. An output without any detail has no
+    slope: other losses must give it some first.
     """
 
     def __init__(self, config: SpectrumConfig) -> None:
@@ -50,7 +55,11 @@ class SpectrumLoss(nn.Module):
         self._made: dict[tuple[int, int, torch.device], Tensor] = {}
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
-        """Return the difference."""
+        """Return the difference.
+
+        Raises:
+            ValueError: A crop is too small to have a frequency in one of the bands.
+        """
         bands = self._bands(output)
         ours, theirs = (self._amplitudes(picture, bands) for picture in (output, target))
         return (ours - theirs).abs().mean()
@@ -79,4 +88,5 @@ class SpectrumLoss(nn.Module):
         levels = levels - levels.mean((1, 2), keepdim=True)
         down, right = (torch.hann_window(size, device=levels.device) for size in levels.shape[1:])
         power = torch.fft.fft2(levels * down[:, None] * right, norm="ortho").abs().square()
-        return torch.sqrt(power.flatten(1) @ bands.T + _SMALLEST_POWER)
+        means = (power.flatten(1)[:, None] * bands).sum(2)  # no matrix product: autocast would round it
+        return torch.sqrt(means + _SMALLEST_POWER)
