@@ -179,7 +179,11 @@ def test_an_edge_gets_no_halo(network, known, direction):
 
 @pytest.mark.parametrize("quality", [30, 50, 75, 90])
 def test_jpeg_blocks_are_not_brought_out(network, astronaut, quality):
-    """No worse than bicubic, and the steps where blocks of 8x8 meet in a face smaller than its steps."""
+    """No worse than bicubic, and the steps where blocks of 8x8 meet smaller than its steps.
+
+    In the face alone, too, where blocks are what is measured: at quality 90 nine tenths of the bicubic's
+    steps there are those of a photograph that never was a JPEG.
+    """
     file = io.BytesIO()
     Image.fromarray(bicubic(astronaut)).save(file, "JPEG", quality=quality)
     with Image.open(file) as opened:
@@ -188,6 +192,9 @@ def test_jpeg_blocks_are_not_brought_out(network, astronaut, quality):
     allowed = ADVERSARIAL_LOSS_DB if network.info.adversarial else 0.0
     assert psnr_db(ours, astronaut) >= psnr_db(plain, astronaut) - allowed
     assert blocking(ours) <= 0.9 * blocking(plain)
+    if quality < 90:
+        face = np.s_[112:208, 192:256]  # nose to chin; begins at a border both ways
+        assert blocking(ours[face]) <= 0.9 * blocking(plain[face])
 
 
 def bilevel(astronaut):
@@ -228,12 +235,9 @@ def gain_db(network, original):
 
 def blocking(picture):
     """Mean step across the borders of 16x16 blocks beyond the mean step elsewhere, in levels."""
-    face = picture[112:208, 192:256].astype(
-        float
-    )  # the astronaut's, nose to chin; begins at a border both ways
     excess = []
     for axis in (0, 1):
-        steps = np.abs(np.diff(face, axis=axis)).mean(axis=(1 - axis, 2))
+        steps = np.abs(np.diff(picture.astype(float), axis=axis)).mean(axis=(1 - axis, 2))
         border = np.arange(1, len(steps) + 1) % 16 == 0
         excess.append(steps[border].mean() - steps[~border].mean())
     return float(np.mean(excess))
