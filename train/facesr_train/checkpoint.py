@@ -48,6 +48,8 @@ class Checkpoint:
     """Whose weights the run started from, in words; empty: fresh ones."""
     calibration: dict[str, Any] = field(default_factory=dict)
     """State of the factors that are found from gradients; empty where there are none."""
+    conditions: dict[str, str] = field(default_factory=dict)
+    """What the run depended on beside the recipe when this was written, see `conditions`."""
 
 
 def save_checkpoint(fabric: Fabric, path: Path, checkpoint: Checkpoint) -> None:

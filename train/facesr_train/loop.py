@@ -15,6 +15,7 @@ from facesr_train.adversary import Adversary
 from facesr_train.averaging import update_average
 from facesr_train.changes import differences
 from facesr_train.checkpoint import LAST_NAME, Checkpoint, build_generator, load_checkpoint
+from facesr_train.conditions import changes_since, conditions
 from facesr_train.draws import Draws
 from facesr_train.generators.outputs import ManyOutputs
 from facesr_train.hardware import memory_layout
@@ -43,7 +44,7 @@ def train(fabric: Fabric, recipe: Recipe, run: Run) -> Checkpoint:
         UsageError: `resume` with a checkpoint of another recipe, or a used folder without `resume`.
         CapabilityError: A loss needs a package that is not installed.
     """
-    previous = _previous(run, recipe)
+    previous = _previous(fabric, run, recipe)
     layout = memory_layout(fabric.device)
     network = build_generator(recipe).to(memory_format=layout)  # type: ignore[call-overload]
     if run.initial is not None:
@@ -149,7 +150,7 @@ def _targets(network: nn.Module, hr: Tensor, outputs: Mapping[str, Tensor]) -> M
     return dict.fromkeys(outputs, hr)
 
 
-def _previous(run: Run, recipe: Recipe) -> Checkpoint | None:
+def _previous(fabric: Fabric, run: Run, recipe: Recipe) -> Checkpoint | None:
     path = run.folder / LAST_NAME
     if not run.resume:
         if path.exists():
@@ -168,6 +169,8 @@ def _previous(run: Run, recipe: Recipe) -> Checkpoint | None:
             f"not {recipe.name} {recipe.digest}; name another --out, or the same recipe and --set. "
             f"Trained with and now: {', '.join(differences(previous.recipe, recipe))}"
         )
+    if changes := changes_since(previous.conditions, conditions(fabric.device.type)):
+        run.say(f"{path}: the run goes on, but not as if it had never stopped: {changes}")
     return previous
 
 

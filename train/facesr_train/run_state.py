@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from facesr_cli.errors import TrainingError
 from facesr_train.adversary import Adversary
 from facesr_train.checkpoint import BEST_NAME, LAST_NAME, Checkpoint, save_checkpoint
+from facesr_train.conditions import conditions
 from facesr_train.crops import PairSource
 from facesr_train.initial import InitialWeights
 from facesr_train.objective import Objective
@@ -201,6 +202,7 @@ class RunState:
             adversary={} if self._adversary is None else self._adversary.state(),
             initial=self._initial,
             calibration=self._objective.state(),
+            conditions=conditions(self._fabric.device.type),
         )
 
     def _read_clock(self) -> None:

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
@@ -19,7 +18,7 @@ from facesr_train.augmentation import Augmentation
 from facesr_train.checkpoint import Checkpoint
 from facesr_train.crops import PairSource
 from facesr_train.degradations import CONTEXT_PX
-from facesr_train.hardware import has_fast_bfloat16
+from facesr_train.hardware import training_precision
 from facesr_train.initial import read_initial
 from facesr_train.loop import train
 from facesr_train.photographs import Split, find_photographs, load_photographs
@@ -69,8 +68,8 @@ def run_training(recipe: Recipe, settings: TrainSettings) -> Checkpoint | None:
             "--init is for a new run and --resume continues one with its own weights: leave one of them out"
         )
     initial = None if settings.init is None else read_initial(settings.init, recipe)
-    precision = _precision(settings.device)
     accelerator = _accelerator(settings.device)
+    precision = training_precision(accelerator)
     if accelerator == "cuda" and settings.devices > torch.cuda.device_count():
         raise CapabilityError(
             f"--devices {settings.devices}: this machine has {torch.cuda.device_count()} GPU(s)"
@@ -207,11 +206,6 @@ def _accelerator(device: str) -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return device
-
-
-def _precision(device: str) -> Literal["bf16-mixed", "32-true"]:
-    """bfloat16 autocast where the hardware multiplies it fast, else float32."""
-    return "bf16-mixed" if has_fast_bfloat16(_accelerator(device)) else "32-true"
 
 
 def _fits(photographs: Sequence[torch.Tensor], device: torch.device) -> bool:
