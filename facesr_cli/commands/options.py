@@ -98,7 +98,7 @@ def _add_inference_options(command: _Command, several_devices: bool) -> _Command
             default="auto",
             show_default=True,
             help="Arithmetic of the network; auto is fp16 on CUDA and TensorRT, bf16 on OpenVINO where the "
-            "CPU has AMX and the picture stays the same, else fp32.",
+            "CPU computes in it and the picture stays the same, else fp32.",
         ),
         click.option(
             "--batch-size",

@@ -115,7 +115,10 @@ def _open_keeping_quality(provider: Provider, source: NetworkSource, terms: Term
     reference = open_on(PROVIDERS["cpu"], source, replace(terms, precision="fp32"))
     agreement = agreement_db(engine, reference, source.sample)
     if agreement >= LEAST_AGREEMENT_DB:
-        return engine, f"; bf16, as this processor has AMX and the picture is fp32's ({agreement:.0f} dB)"
+        return (
+            engine,
+            f"; bf16, as this processor computes in it and the picture is fp32's ({agreement:.0f} dB)",
+        )
     engine = open_on(provider, source, replace(terms, precision="fp32"))
     return engine, (
         f"; fp32, as bf16 would change the picture ({agreement:.0f} dB from fp32's, "

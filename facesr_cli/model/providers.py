@@ -21,6 +21,12 @@ from facesr_cli.model.hardware import cpu_flags, cpu_name, nvidia_gpus
 WHEELS = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml")
 """Distributions that each bring a package `onnxruntime`, and overwrite each other's files."""
 
+_INSTRUCTIONS = {
+    "bf16": frozenset({"avx512_bf16", "amx_bf16"}),
+    "fp16": frozenset({"avx512_fp16", "amx_fp16"}),
+}
+"""Any of these makes a processor compute in a precision."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
@@ -161,28 +167,28 @@ def available() -> tuple[str, ...]:
 def choose_precision(provider: Provider, requested: str, device: str) -> str:
     """Resolve `auto`, and refuse what `provider` on `device` would ignore without a word.
 
-    `auto` is the provider's first precision; on OpenVINO bf16 where the processor has matrix units for it,
+    `auto` is the provider's first precision; on OpenVINO bf16 where the processor computes in it,
     which `choosing.open_engine` then keeps only if the picture stays the same.
 
     Raises:
         ProviderError: That provider or device does not compute in `requested`.
     """
     if requested == "auto":
-        has_matrix_units = provider.key == "openvino" and device == "CPU" and "amx_bf16" in cpu_flags()
-        return "bf16" if has_matrix_units else provider.precisions[0]
+        multiplies_bf16 = bool(_INSTRUCTIONS["bf16"] & cpu_flags())
+        in_bf16 = provider.key == "openvino" and device == "CPU" and multiplies_bf16
+        return "bf16" if in_bf16 else provider.precisions[0]
     if requested not in provider.precisions:
         able = [other.key for other in PROVIDERS.values() if requested in other.precisions]
         raise ProviderError(
             f"{provider.title} does not compute in {requested} here; use --precision "
             f"{provider.precisions[0]}, or --provider {' or '.join(able)}."
         )
-    if provider.key == "openvino" and device == "CPU" and requested != "fp32":
-        # OpenVINO takes the hint and then computes in fp32 where the processor lacks the instructions.
-        needed = {"bf16": {"avx512_bf16", "amx_bf16"}, "fp16": {"avx512_fp16", "amx_fp16"}}[requested]
-        if not needed & cpu_flags():
-            raise ProviderError(
-                f"This processor ({cpu_name()}) has no {requested} arithmetic; use --precision fp32."
-            )
+    ignores = provider.key == "openvino" and device == "CPU" and requested != "fp32"
+    if ignores and not _INSTRUCTIONS[requested] & cpu_flags():
+        # OpenVINO would take the hint and then compute in fp32.
+        raise ProviderError(
+            f"This processor ({cpu_name()}) has no {requested} arithmetic; use --precision fp32."
+        )
     return requested
 
 

@@ -36,7 +36,7 @@ class Upscaler:
         provider: `auto`, or a key of `providers.PROVIDERS`, which is then used or refused.
         device: Which GPU, from 0.
         precision: `fp32`, `fp16`, `bf16` or `auto`: fp16 on CUDA and TensorRT, bf16 on OpenVINO where the
-            processor has AMX and a trial shows the same picture, else fp32.
+            processor computes in it and a trial shows the same picture, else fp32.
         batch_size: Pictures or tiles of equal size that run together; None: 1 on a CPU, up to 8 on a GPU.
         tile_px: Largest side of the input that is processed at once; None: see `budget`. After the device ran
             out of memory, batch and then tile are halved, and stay so. Fixed input sizes stay.

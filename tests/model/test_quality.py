@@ -66,13 +66,17 @@ def test_auto_keeps_bf16_only_with_the_picture(monkeypatch, levels, precision):
     assert opened.precision == choice.precision == precision
     assert "bf16" in choice.reason, "it says why"
     asked, choice = open_engine(source, requested="openvino", device=0, precision="bf16", threads=1)
-    assert asked.precision == "bf16" and "AMX" not in choice.reason, "what is asked for is not doubted"
+    assert asked.precision == "bf16" and "processor computes" not in choice.reason, (
+        "what is asked for is not doubted"
+    )
 
 
-def test_auto_is_fp32_without_matrix_units(monkeypatch):
-    monkeypatch.setattr(providers, "cpu_flags", lambda: frozenset({"avx512_bf16"}))
-    assert providers.choose_precision(PROVIDERS["openvino"], "auto", "CPU") == "fp32"
-    monkeypatch.setattr(providers, "cpu_flags", lambda: frozenset({"amx_bf16"}))
+@pytest.mark.parametrize(
+    ("flag", "precision"), [("avx512_bw", "fp32"), ("avx512_bf16", "bf16"), ("amx_bf16", "bf16")]
+)
+def test_auto_tries_bf16_where_the_processor_computes_in_it(flag, precision, monkeypatch):
+    monkeypatch.setattr(providers, "cpu_flags", lambda: frozenset({"avx2", flag}))
+    assert providers.choose_precision(PROVIDERS["openvino"], "auto", "CPU") == precision
     assert providers.choose_precision(PROVIDERS["openvino"], "auto", "GPU") == "fp32"
     assert providers.choose_precision(PROVIDERS["cpu"], "auto", "") == "fp32"
 
