@@ -59,7 +59,7 @@ def test_one_fixed_batch_is_drawn_as_this_version_says(portrait):
 
 @pytest.mark.parametrize(
     ("amx", "avx512_bf16", "expected"),
-    [(True, False, "bf16-mixed"), (False, True, "bf16-mixed"), (False, False, "32-true")],
+    [(True, False, "bf16-mixed"), (False, True, "32-true"), (False, False, "32-true")],
 )
 def test_bfloat16_is_taken_where_the_processor_multiplies_it(amx, avx512_bf16, expected, monkeypatch):
     monkeypatch.setattr(
