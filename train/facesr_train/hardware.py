@@ -10,8 +10,8 @@ import torch
 def has_fast_bfloat16(device_type: str) -> bool:
     """Whether the hardware multiplies bfloat16 faster than float32: tensor cores, or AMX.
 
-    On two cores of an AMD EPYC of the Zen 4 generation, AVX-512 BF16, which is not taken yet, trained the preset `cpu` of `face-x2-hq`
-    1.6 times as fast as float32 (6.0 and 3.8 steps/s), with the same losses to three digits over 150 steps.
+    AVX-512 BF16 is not taken yet, though on two cores of an AMD EPYC (Zen 4) it trained the preset `cpu` of
+    `face-x2-hq` 1.6 times as fast as float32 (6.0 and 3.8 steps/s).
     """
     if device_type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
