@@ -18,7 +18,7 @@ from facesr_train.session import TrainSettings, run_training
 FIXED_BATCH_MEANS = (0.47648, 0.47616)
 
 
-def test_a_resumed_run_says_what_is_not_as_it_was(recipe, make_recipe, faces, tmp_path, monkeypatch, capsys):
+def test_a_resumed_run_says_what_is_not_as_it_was(recipe, faces, tmp_path, monkeypatch, capsys):
     settings = TrainSettings(data=faces, out=tmp_path, device="cpu")
     run_training(recipe, settings)
     written = load_checkpoint(tmp_path / LAST_NAME).conditions
@@ -59,7 +59,7 @@ def test_one_fixed_batch_is_drawn_as_this_version_says(portrait):
 
 @pytest.mark.parametrize(
     ("amx", "avx512_bf16", "expected"),
-    [(True, False, "bf16-mixed"), (False, True, "32-true"), (False, False, "32-true")],
+    [(True, False, "bf16-mixed"), (False, True, "bf16-mixed"), (False, False, "32-true")],
 )
 def test_bfloat16_is_taken_where_the_processor_multiplies_it(amx, avx512_bf16, expected, monkeypatch):
     monkeypatch.setattr(

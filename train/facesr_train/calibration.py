@@ -22,19 +22,30 @@ BATCHES = 16
 Mean = Callable[[Tensor], Tensor]
 """The mean of a tensor over the processes that train together."""
 
+Backward = Callable[..., object]
+"""Like `torch.autograd.backward`: takes a scalar, `inputs` and `retain_graph`."""
+
 
 class Calibration:
     """The factors of some terms, by name."""
 
-    def __init__(self, ratios: Mapping[str, float], device: torch.device, mean: Mean) -> None:
+    def __init__(
+        self,
+        ratios: Mapping[str, float],
+        device: torch.device,
+        mean: Mean,
+        backward: Backward = torch.autograd.backward,
+    ) -> None:
         """Begin with nothing measured.
 
         Args:
             ratios: Term -> wanted length of its gradient over that of its reference, for weight 1.
             device: Of the gradients.
             mean: Over processes.
+            backward: Fabric's, where Fabric has set the networks up: in bfloat16 it refuses gradients that
+                are asked for by any other way.
         """
-        self._ratios, self._mean = ratios, mean
+        self._ratios, self._mean, self._backward = ratios, mean, backward
         self._sums = {name: torch.zeros(2, device=device) for name in ratios}
         self._counts = dict.fromkeys(ratios, 0)
 
@@ -50,7 +61,7 @@ class Calibration:
             term: Its value with weight 1, a scalar, and the output (N, 3, H, W) that it is computed from.
             reference: The same of what it is compared with, which has the weight that it has.
         """
-        lengths = [_gradient_length(*each) for each in (term, reference)]
+        lengths = [self._gradient_length(*each) for each in (term, reference)]
         self._sums[name] += self._mean(torch.stack(lengths))
         self._counts[name] += 1
 
@@ -71,13 +82,13 @@ class Calibration:
             self._sums[name].copy_(values["sums"])
             self._counts[name] = values["count"]
 
-
-def _gradient_length(loss: Tensor, output: Tensor) -> Tensor:
-    """Euclidean length of the gradient of `loss` with respect to `output`; 0 where there is none."""
-    if not loss.requires_grad:
-        return torch.zeros((), device=output.device)
-    (gradient,) = torch.autograd.grad(loss, output, retain_graph=True, allow_unused=True)
-    if gradient is None:
-        return torch.zeros((), device=output.device)
-    length: Tensor = torch.linalg.vector_norm(gradient.float())
-    return length
+    def _gradient_length(self, loss: Tensor, output: Tensor) -> Tensor:
+        """Euclidean length of the gradient of `loss` with respect to `output`; 0 where there is none."""
+        gradients = [torch.zeros((), device=output.device)]
+        if loss.requires_grad:
+            handle = output.register_hook(gradients.append)  # type: ignore[no-untyped-call]
+            self._backward(loss, inputs=[output], retain_graph=True)
+            handle.remove()
+            output.grad = None
+        length: Tensor = torch.linalg.vector_norm(gradients[-1].float())
+        return length

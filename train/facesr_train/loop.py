@@ -69,7 +69,9 @@ def train(fabric: Fabric, recipe: Recipe, run: Run) -> Checkpoint:
     adversary = None if recipe.adversarial is None else Adversary(fabric, recipe)
     if adversary is not None and run.initial is not None and run.initial.discriminator:
         adversary.load_weights(run.initial.discriminator)
-    objective = Objective(recipe, adversary, fabric.device, lambda value: _mean(fabric, value))
+    objective = Objective(
+        recipe, adversary, fabric.device, lambda value: _mean(fabric, value), fabric.backward
+    )
     if previous is not None:
         optimiser.load_state_dict(state_for(previous.optimiser, fabric.device))
         if adversary is not None:

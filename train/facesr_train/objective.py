@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from facesr_train.adversary import Adversary
-from facesr_train.calibration import Calibration, Mean
+from facesr_train.calibration import Backward, Calibration, Mean
 from facesr_train.losses import LOSSES, Loss
 from facesr_train.recipe import Recipe
 from facesr_train.sections import LossTerm
@@ -24,6 +24,7 @@ class Objective:
         adversary: Adversary | None,
         device: torch.device,
         mean: Mean = lambda value: value,
+        backward: Backward = torch.autograd.backward,
     ) -> None:
         """Build the losses, on `device` where they have weights.
 
@@ -32,6 +33,7 @@ class Objective:
             adversary: The other side, where there is a game.
             device: Of the outputs.
             mean: Over the processes that train together.
+            backward: How gradients are asked for, see `Calibration`.
 
         Raises:
             CapabilityError: A loss needs a package that is not installed.
@@ -40,7 +42,7 @@ class Objective:
         self._losses = [_built(term.kind, term.config, device) for term in recipe.losses]
         self._terms = {f"{term.kind}-{index}": term for index, term in enumerate(recipe.losses)}
         self.calibration = Calibration(
-            {name: term.ratio for name, term in self._terms.items() if term.ratio}, device, mean
+            {name: term.ratio for name, term in self._terms.items() if term.ratio}, device, mean, backward
         )
 
     @property

@@ -18,7 +18,7 @@ from facesr_train.augmentation import Augmentation
 from facesr_train.checkpoint import Checkpoint
 from facesr_train.crops import PairSource
 from facesr_train.degradations import CONTEXT_PX
-from facesr_train.hardware import training_precision
+from facesr_train.hardware import precision_plugin, training_precision
 from facesr_train.initial import read_initial
 from facesr_train.loop import train
 from facesr_train.photographs import Split, find_photographs, load_photographs
@@ -74,7 +74,8 @@ def run_training(recipe: Recipe, settings: TrainSettings) -> Checkpoint | None:
         raise CapabilityError(
             f"--devices {settings.devices}: this machine has {torch.cuda.device_count()} GPU(s)"
         )
-    fabric = Fabric(accelerator=accelerator, devices=settings.devices, precision=precision)
+    plugin = precision_plugin(accelerator)
+    fabric = Fabric(accelerator=accelerator, devices=settings.devices, plugins=[plugin])
     fabric.launch()
     console = Console(stderr=True, highlight=False)
 
