@@ -16,6 +16,7 @@ from facesr_export.conversion import DEFAULT_OPSET, to_onnx
 from facesr_export.drift import drift_levels
 from facesr_export.ensemble import ensembled, name_as_inner
 from facesr_export.half_weights import with_half_weights, with_rounded_weights
+from facesr_export.overshoot import LIMITED, REACH, limited, with_overshoot_limit
 from facesr_export.parity import TOLERANCE, Case, compare
 from facesr_export.stamping import check_partner
 from facesr_export.writing import check_output, write
@@ -46,6 +47,7 @@ def export_checkpoint(
     license_name: str = "not stated",
     name: str | None = None,
     mirrorings: int = 1,
+    limit_overshoot: bool = False,
     half_weights: bool = False,
     partner: str | None = None,
 ) -> ExportReport:
@@ -58,6 +60,7 @@ def export_checkpoint(
         license_name: What the file says of its licence.
         name: The model's name; None: the recipe's.
         mirrorings: 1, or 2 or 4 mirrored inputs that the graph averages over (`ensemble`).
+        limit_overshoot: Keep the result from overshooting beside hard edges (`overshoot`).
         half_weights: Store the weights of convolutions in half precision (`half_weights`).
         partner: File name of the network that `--realism` 1 stands for; it lies beside `output`.
 
@@ -71,15 +74,21 @@ def export_checkpoint(
     checkpoint = load_checkpoint(checkpoint_path)
     generator = averaged_generator(checkpoint)
     scale, multiple, halo = generator.scale, generator.multiple, generator.halo
-    trained, plain = ensembled(generator, mirrorings), folded(generator)
+    if limit_overshoot and halo is not None:
+        halo = max(halo, REACH)
+    plain = folded(generator)
     model = to_onnx(ensembled(plain, mirrorings), scale=scale, opset=opset)
     name_as_inner(model)
+    if limit_overshoot:
+        model = with_overshoot_limit(model, scale=scale)
+    trained = limited(ensembled(generator, mirrorings), scale, limit=limit_overshoot)
     # Against the network as it was trained, so that a fault of folding shows too.
     cases = compare(trained, model, multiple=multiple, scale=scale)
     rounding = None
     if half_weights:
         model = with_half_weights(model)
         rounded = ensembled(with_rounded_weights(plain), mirrorings)
+        rounded = limited(rounded, scale, limit=limit_overshoot)
         cases += compare(rounded, model, multiple=multiple, scale=scale)
         effects = compare(trained, model, multiple=multiple, scale=scale)
         rounding = max(case.difference for case in effects)
@@ -100,7 +109,8 @@ def export_checkpoint(
         whole_picture=halo is None,
         degradations=tuple(recipe.data.degradations),
         recipe=f"{recipe.name} {recipe.digest}"
-        + (f", mean of {mirrorings} mirrorings" if mirrorings > 1 else ""),
+        + (f", mean of {mirrorings} mirrorings" if mirrorings > 1 else "")
+        + (f", {LIMITED}" if limit_overshoot else ""),
         data=f"{checkpoint.data}; started from {checkpoint.initial}"
         if checkpoint.initial
         else checkpoint.data,

@@ -1,4 +1,4 @@
-"""The metadata of a file that exists: another name, licence or partner, and the same graph."""
+"""The metadata of a file that exists: another name, licence or partner; its graph stays, or is limited."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from facesr_cli.errors import ExportError, ModelError, UsageError
 from facesr_cli.model.blend import blend
 from facesr_cli.model.info import ModelInfo, properties_of, read_model
 from facesr_cli.model.onnxfile import read_onnx
+from facesr_export.overshoot import LIMITED, REACH, with_overshoot_limit
 from facesr_export.writing import check_output, write
 
 
@@ -32,8 +33,11 @@ def restamp(
     name: str | None = None,
     license_name: str | None = None,
     partner: str | None = None,
+    limit_overshoot: bool = False,
 ) -> StampReport:
-    """Write `source` again with other metadata; what is None stays as it is, and so does the graph.
+    """Write `source` again with other metadata; what is None stays as it is.
+
+    The graph stays as it is, too, or gets the nodes of `overshoot` behind it.
 
     Args:
         source: An ONNX file of `facesr-cli export`.
@@ -41,11 +45,13 @@ def restamp(
         name: The model's name.
         license_name: What the file says of its licence.
         partner: File name of the network that `--realism` 1 stands for; it lies beside `output`.
+        limit_overshoot: Keep the result from overshooting beside hard edges.
 
     Raises:
         UsageError: `source` is not from this program, or an argument cannot be meant.
         ModelError: `source` or the partner cannot be read.
-        ExportError: The partner is another network, or `output` cannot be written.
+        ExportError: The partner is another network, the overshoot is limited already, or `output` cannot be
+            written.
     """
     check_output(output, name=name, partner=partner)
     model = read_model(source)
@@ -61,9 +67,19 @@ def restamp(
         raise UsageError(
             f"{output}: is the name of its partner, and a network cannot be its own; write to another name"
         )
-    checked = check_partner(model.file.proto, output, info.partner) if info.partner else False
     # As stored: what `read_model` gives has its weights widened.
-    proto = onnx.load(source)
+    proto, widened = onnx.load(source), model.file.proto
+    if limit_overshoot:
+        try:
+            proto, widened = (with_overshoot_limit(one, scale=info.scale) for one in (proto, widened))
+        except ExportError as error:
+            raise ExportError(f"{source}: {error}; {output} was not written") from error
+        info = replace(
+            info,
+            recipe=f"{info.recipe}, {LIMITED}" if info.recipe else LIMITED,
+            halo=None if info.halo is None else max(info.halo, REACH),
+        )
+    checked = check_partner(widened, output, info.partner) if info.partner else False
     del proto.metadata_props[:]
     onnx.helper.set_model_props(proto, properties_of(model.file.proto) | info.to_properties())
     data = proto.SerializeToString()

@@ -40,6 +40,12 @@ from facesr_cli.errors import MissingExtraError, UsageError
     "Costs as many times the time, no more memory.",
 )
 @click.option(
+    "--limit-overshoot",
+    is_flag=True,
+    help="Let the graph keep its result from overshooting beside hard edges, where a network that sharpens "
+    "would draw a halo.",
+)
+@click.option(
     "--weights",
     type=click.Choice(["fp32", "fp16"]),
     default="fp32",
@@ -60,13 +66,14 @@ def export(
     license_name: str | None,
     name: str | None,
     mirrorings: str,
+    limit_overshoot: bool,
     weights: str,
     partner: str | None,
 ) -> None:
     """Write the averaged weights of CHECKPOINT as an ONNX file that `upscale --model` takes.
 
-    CHECKPOINT may be a file that this command wrote: its graph is kept, and --name, --license and --partner
-    change what it says of itself.
+    CHECKPOINT may be a file that this command wrote: its graph is kept, --name, --license and --partner
+    change what it says of itself, and --limit-overshoot adds to its end.
 
     The graph is run beside torch on a photograph, at 512x512, odd sizes and in a batch. Where the outputs
     differ by more than 1e-4, nothing is written and the exit code is 3.
@@ -81,7 +88,14 @@ def export(
                 raise UsageError(f"--{option}: {checkpoint} keeps its graph; export its checkpoint instead")
         from facesr_export.stamping import restamp
 
-        stamped = restamp(checkpoint, output, name=name, license_name=license_name, partner=partner)
+        stamped = restamp(
+            checkpoint,
+            output,
+            name=name,
+            license_name=license_name,
+            partner=partner,
+            limit_overshoot=limit_overshoot,
+        )
         _print_partner(stamped.info.partner, checked=stamped.partner_checked)
         click.echo(f"{output}: {stamped.info.name}, stamped again, {stamped.size_bytes / 1e6:.1f} MB")
         return
@@ -98,6 +112,7 @@ def export(
         license_name=license_name or "not stated",
         name=name,
         mirrorings=int(mirrorings),
+        limit_overshoot=limit_overshoot,
         half_weights=weights == "fp16",
         partner=partner,
     )
