@@ -6,8 +6,9 @@ as values above all of the input around; where the ground is dark, as values bel
 channel of the input
 
     M, m = largest and smallest value of its 5x5 surroundings
-    O    = largest value that a whole 3x3 square reaches, of the 25 squares centred there (an opening)
-    C    = smallest value below which a whole 3x3 square stays (a closing)
+    O    = largest value that a whole cross of a pixel and its four neighbours reaches, of the 25 crosses
+           centred there
+    C    = smallest value that a whole cross does not exceed
 
     lowest  = m - CONTRAST (M - m) - SLOPE (C - m) - LEVEL
     highest = M + CONTRAST (M - m) + SLOPE (M - O) + LEVEL
@@ -17,8 +18,8 @@ so that a small part of the edge's contrast is all that is allowed. Where the br
 (eyelashes, highlights, blurred lines, noise), M - O is large and nothing is held back: photographs of faces
 stay what they were.
 
-The two squares are grey-value opening and closing of mathematical morphology (Serra 1982, "Image Analysis and
-Mathematical Morphology"). The combination is ours; it has no weights and is not trained.
+O and C are made of erosion and dilation, as opening and closing are in mathematical morphology (Serra 1982,
+"Image Analysis and Mathematical Morphology"). The combination is ours; it has no weights and is not trained.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from facesr_export.conversion import INPUT_NAME, OUTPUT_NAME
 
 CONTRAST = 0.08
 """Overshoot allowed beside flat ground, of the contrast there; Lanczos makes 0.10 on an upright edge."""
-SLOPE = 8.0
+SLOPE = 32.0
 """Further overshoot for each level by which the brightest pixels stand out of their surroundings."""
 LEVEL = 1 / 255
 """Further overshoot everywhere, for rounding."""
@@ -74,8 +75,8 @@ class OvershootLimit(nn.Module):
 def bounds(image: Tensor) -> tuple[Tensor, Tensor]:
     """Lowest and highest value allowed in each pixel of `image`, both (N, 3, H, W) as it is."""
     largest, smallest = _largest(image, 5), -_largest(-image, 5)
-    opened = _largest(-_largest(-image, 3), 5)
-    closed = -_largest(-_largest(image, 3), 5)
+    opened = _largest(-_largest_of_cross(-image), 5)
+    closed = -_largest(-_largest_of_cross(image), 5)
     allowed = CONTRAST * (largest - smallest) + LEVEL
     return (
         smallest - allowed - SLOPE * (closed - smallest).clamp(min=0),
@@ -86,6 +87,12 @@ def bounds(image: Tensor) -> tuple[Tensor, Tensor]:
 def _largest(image: Tensor, side: int) -> Tensor:
     """Largest value of the `side` x `side` surroundings of each pixel; beyond the border there is nothing."""
     return F.max_pool2d(image, side, stride=1, padding=side // 2)
+
+
+def _largest_of_cross(image: Tensor) -> Tensor:
+    """Largest value of each pixel and its four neighbours."""
+    upright = F.max_pool2d(image, (3, 1), stride=1, padding=(1, 0))
+    return torch.maximum(upright, F.max_pool2d(image, (1, 3), stride=1, padding=(0, 1)))
 
 
 def limited(network: nn.Module, scale: int, *, limit: bool) -> nn.Module:
@@ -131,9 +138,14 @@ def _nodes(network: str, scale: int) -> list[onnx.NodeProto]:
         nodes.append(helper.make_node(kind, inputs, [name], name=f"{_PREFIX}{output}", **attributes))
         return name
 
-    def pool(value: str, output: str, side: int) -> str:
-        pads = [side // 2] * 4
-        return add("MaxPool", [value], output, kernel_shape=[side] * 2, strides=[1, 1], pads=pads)
+    def pool(value: str, output: str, height: int, width: int) -> str:
+        pads = [height // 2, width // 2] * 2
+        return add("MaxPool", [value], output, kernel_shape=[height, width], strides=[1, 1], pads=pads)
+
+    def flat(value: str, output: str) -> str:
+        arms = [pool(value, f"{output}_{h}x{w}", h, w) for h, w in ((3, 1), (1, 3))]
+        ground = add("Neg", [add("Max", arms, f"{output}_cross")], f"{output}_ground")
+        return pool(ground, output, 5, 5)
 
     def constant(name: str, *values: float) -> str:
         # No initialisers: those count as weights of the network.
@@ -142,18 +154,15 @@ def _nodes(network: str, scale: int) -> list[onnx.NodeProto]:
 
     scales, slope = constant("scales", 1, 1, scale, scale), constant("slope", SLOPE)
     negative = add("Neg", [INPUT_NAME], "negative")
-    wide, narrow = pool(INPUT_NAME, "dilated", 3), pool(negative, "negative_eroded", 3)
-    # 3x3 of 3x3 is 5x5.
-    largest, smallest = pool(wide, "largest", 3), pool(narrow, "negative_smallest", 3)
-    closed = pool(add("Neg", [wide], "negative_dilated"), "negative_closed", 5)
-    opened = pool(add("Neg", [narrow], "eroded"), "opened", 5)
+    largest, smallest = pool(INPUT_NAME, "largest", 5, 5), pool(negative, "negative_smallest", 5, 5)
+    opened, closed = flat(negative, "opened"), flat(INPUT_NAME, "negative_closed")
     contrast = add("Add", [largest, smallest], "range")
     allowed = add("Mul", [contrast, constant("contrast", CONTRAST)], "share")
     allowed = add("Add", [allowed, constant("level", LEVEL)], "allowed")
 
-    def bound(extreme: str, flat: str, name: str) -> str:
+    def bound(extreme: str, ground: str, name: str) -> str:
         standing_out = add(
-            "Relu", [add("Sub", [extreme, flat], f"{name}_difference")], f"{name}_standing_out"
+            "Relu", [add("Sub", [extreme, ground], f"{name}_difference")], f"{name}_standing_out"
         )
         more = add("Mul", [standing_out, slope], f"{name}_more")
         return add("Add", [add("Add", [extreme, allowed], f"{name}_near"), more], name)

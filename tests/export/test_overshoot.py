@@ -152,4 +152,4 @@ def test_in_half_precision_and_split(exported):
     assert parts is not None
     body, tail = parts
     assert not any(node.op_type == "MaxPool" for node in body.graph.node)
-    assert sum(node.op_type == "MaxPool" for node in tail.graph.node) == 6
+    assert sum(node.op_type == "MaxPool" for node in tail.graph.node) == 8

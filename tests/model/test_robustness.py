@@ -23,10 +23,7 @@ GREYS = tuple((level,) * 3 for level in (0, 1, 16, 64, 127, 128, 200, 254, 255))
 CORNERS = tuple(corner for corner in product((0, 255), repeat=3) if len(set(corner)) > 1)
 RANDOM = tuple(map(tuple, np.random.default_rng(5).integers(0, 256, (6, 3)).tolist()))
 
-KNOWN = {
-    (name, "smoothed edge at 45 degrees"): "this training sharpens such edges, and squares see no flat ground"
-    for name in ("face-x2", "face-x2-hq")
-}
+KNOWN: dict[tuple[str, str], str] = {}
 """(Network, case) -> why it fails today; one that a better training mends must leave this table."""
 
 ADVERSARIAL_LOSS_DB = 2.0
