@@ -105,12 +105,15 @@ def test_growth(measured):
     assert [row["files"] for row in figures["numbers"]] == [1, 2]
     for row in (*figures["sizes"], *figures["numbers"]):
         assert row["run_s_per_megapixel"] > 0 and row["peak_bytes"] > 1 << 20
+        assert row["runs"] == 1 and row["fixed_s"] > 0
+        assert row["reference_s_per_megapixel"] > 0 and "relative" in row
+    assert "of the reference beside it" in said
     assert "spread" in said and "asked for: at most 0.15" in said
 
 
 def test_spread():
-    assert growth.spread([{"s_per_megapixel": 1.0}, {"s_per_megapixel": 1.2}]) == pytest.approx(0.2)
-    assert growth.spread([{"s_per_megapixel": -0.1}, {"s_per_megapixel": 1.2}]) == float("inf")
+    assert growth.spread([{"relative": 1.0}, {"relative": 1.2}]) == pytest.approx(0.2)
+    assert growth.spread([{"relative": -0.1}, {"relative": 1.2}]) == float("inf")
 
 
 def test_worker_counts_end_with_all_cpus(monkeypatch):

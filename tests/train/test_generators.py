@@ -18,12 +18,12 @@ from facesr_train.recipe import load_recipe
 KINDS = sorted(kind for kind in GENERATORS if kind.startswith("half-resolution"))
 
 
-def small(kind: str, blocks: int = 2) -> HalfResolutionNet:
+def small(kind: str, blocks: int = 2, channels: int = 8) -> HalfResolutionNet:
     """A network of that kind with few channels, the same at every call."""
     config, network = GENERATORS[kind]
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return network(config(channels=8, blocks=blocks))
+        return network(config(channels=channels, blocks=blocks))
 
 
 def trained(network: nn.Module) -> nn.Module:
@@ -200,6 +200,38 @@ def test_blocks_are_not_added_to_another_kind(kind):
         assert (len(mixed) > len(weights)) == (kind in plain and other == "half-resolution")
     unnumbered = {"body.conv.weight": torch.zeros(1)}
     assert small(kind).deepened(unnumbered) == unnumbered
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_channels_are_added_without_a_change_of_results_and_can_learn(kind):
+    """From weights in the network's own form and, where it folds, from those of the plain network."""
+    narrow = trained(small(kind))
+    image = torch.rand(1, 3, 12, 10, generator=torch.Generator().manual_seed(0))
+    for start in {id(narrow): narrow, id(folded(narrow)): folded(narrow)}.values():
+        wide = small(kind, channels=12)
+        weights = wide.widened(start.state_dict())
+        if not wide.state_dict().keys() <= weights.keys():
+            weights = wide.unfolded(weights)
+        wide.load_state_dict(weights)
+        torch.testing.assert_close(wide(image), narrow(image), rtol=0, atol=1e-5)
+        wide(image).square().mean().backward()
+        assert wide.tail.weight.grad[:, 8:].abs().amin(dim=(0, 2, 3)).amin() > 0, (
+            "each added channel is heard"
+        )
+        for step in range(2):
+            with torch.no_grad():
+                for parameter in wide.parameters():
+                    parameter.add_(parameter.grad, alpha=-0.01)
+                    parameter.grad = None
+            wide(image).square().mean().backward()
+            assert step == 0 or wide.head.weight.grad[8:].abs().amax(dim=(1, 2, 3)).amin() > 0, "and learns"
+    assert small(kind).widened(wide.state_dict()).keys() == wide.state_dict().keys(), "never cut"
+    deeper = small(kind, blocks=1, channels=12).widened(narrow.state_dict())
+    assert all(torch.equal(deeper[name], value) for name, value in narrow.state_dict().items())
+    assert (
+        small(kind, channels=12).widened({"head.weight": torch.zeros(8, 3, 3, 3)})["head.weight"].shape[0]
+        == 8
+    )
 
 
 def test_folding_leaves_plain_networks_and_random_numbers_alone():

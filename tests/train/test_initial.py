@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import pytest
 import torch
@@ -66,30 +67,33 @@ def test_a_folded_file_starts_its_network_in_training_form(recipe, faces, tmp_pa
 
 
 @pytest.mark.parametrize("kind", ["half-resolution", "half-resolution-reparameterised"])
-def test_a_deeper_network_starts_from_a_shallower_one(kind, recipe, faces, tmp_path):
+def test_a_larger_network_starts_from_a_smaller_one(kind, recipe, faces, tmp_path):
     def sized(**changes):
         values = recipe.to_dict()
         values["generator"] |= {"kind": kind} | changes
         return recipe_from_dict(values)
 
     shallow, deep, checkpoint = sized(), sized(blocks=3), tmp_path / "run" / "last.ckpt"
+    wide, both = sized(channels=12), sized(blocks=3, channels=12)
     run_training(shallow, settings(faces, tmp_path / "run"))
     exported = tmp_path / "run.onnx"
     export_checkpoint(checkpoint, exported)
     image = torch.rand(1, 3, 16, 12)
     with torch.no_grad():
         expected = averaged_generator(load_checkpoint(checkpoint))(image)
-        for start in (checkpoint, exported):
-            network = build_generator(deep)
-            network.load_state_dict(read_initial(start, deep).weights)
+        for start, larger in itertools.product((checkpoint, exported), (deep, wide, both)):
+            network = build_generator(larger)
+            network.load_state_dict(read_initial(start, larger).weights)
             torch.testing.assert_close(network(image), expected, rtol=0, atol=1e-5)
     carried = read_initial(checkpoint, deep).weights
     for name, value in load_checkpoint(checkpoint).average.items():
         assert torch.equal(carried[name], value), "branches that were trained stay"
     begun = run_training(deep, settings(faces, tmp_path / "deep", init=exported))
     assert begun.initial.startswith("small 0.1.0 (sha256:") and begun.initial.endswith(", 2 blocks added")
+    begun = run_training(both, settings(faces, tmp_path / "both", init=exported))
+    assert begun.initial.endswith(", 4 channels added, 2 blocks added")
     with pytest.raises(ModelError, match=r"run\.onnx: is another network"):
-        run_training(sized(blocks=3, channels=16), settings(faces, tmp_path / "wide", init=exported))
+        run_training(sized(blocks=3, channels=4), settings(faces, tmp_path / "narrow", init=exported))
     with pytest.raises(
         ModelError, match=r"last\.ckpt: has 3 blocks and recipe small 1; set generator\.blocks"
     ):
@@ -99,11 +103,11 @@ def test_a_deeper_network_starts_from_a_shallower_one(kind, recipe, faces, tmp_p
 def test_weights_of_another_network_and_contradictions_are_refused(recipe, faces, tmp_path):
     run_training(recipe, settings(faces, tmp_path / "run"))
     checkpoint = tmp_path / "run" / "last.ckpt"
-    wider = recipe.to_dict()
-    wider["generator"] |= {"channels": 16}
+    narrower = recipe.to_dict()
+    narrower["generator"] |= {"channels": 4}
     with pytest.raises(ModelError, match=r"last\.ckpt: is another network .* recipe"):
-        run_training(recipe_from_dict(wider), settings(faces, tmp_path / "wider", init=checkpoint))
-    assert not (tmp_path / "wider").exists()
+        run_training(recipe_from_dict(narrower), settings(faces, tmp_path / "narrower", init=checkpoint))
+    assert not (tmp_path / "narrower").exists()
     with pytest.raises(ModelError, match="no such"):
         run_training(recipe, settings(faces, tmp_path / "other", init=tmp_path / "none.onnx"))
     with pytest.raises(UsageError, match="--init"):

@@ -16,7 +16,7 @@ from facesr_train.checkpoint import Checkpoint, averaged_generator, build_genera
 from facesr_train.external.esrgan_prior import WEIGHTS, load_prior
 from facesr_train.generators.folding import Unfoldable, folded
 from facesr_train.generators.generator import Generator
-from facesr_train.generators.half_resolution import HalfResolutionNet, block_count
+from facesr_train.generators.half_resolution import HalfResolutionNet, block_count, width_of
 from facesr_train.generators.rrdb import RRDBNet, from_esrgan
 from facesr_train.recipe import Recipe
 
@@ -41,8 +41,8 @@ def read_initial(path: Path, recipe: Recipe) -> InitialWeights:
 
     A network that is folded at export goes on from its folded weights, too: what branches add to them
     begins at zero. And its checkpoint starts the plain network that it folds to. A half-resolution network
-    may have more blocks than the file: they begin as the identity, and the origin says how many.
-    Fewer are refused.
+    may have more channels and more blocks than the file: it begins with the file's results, and the origin
+    says how many were added. Fewer are refused.
 
     With `adversarial.carry` a checkpoint's discriminator is read, too, where the recipe's is the same.
 
@@ -76,9 +76,9 @@ def read_initial(path: Path, recipe: Recipe) -> InitialWeights:
             origin += f", itself from {checkpoint.initial}"
     network = build_generator(recipe)
     expected = network.state_dict()
-    found, added = _deepened(network, found)
+    found, added = _grown(network, found)
     if checkpoint is not None and not expected.keys() <= found.keys():
-        found, added = _deepened(network, folded(averaged_generator(checkpoint)).state_dict())
+        found, added = _grown(network, folded(averaged_generator(checkpoint)).state_dict())
     if isinstance(network, Unfoldable) and not expected.keys() <= found.keys():
         with contextlib.suppress(ValueError):  # a file of neither form is refused below
             found = network.unfolded(found)
@@ -98,8 +98,7 @@ def read_initial(path: Path, recipe: Recipe) -> InitialWeights:
             f"tensors are missing, of another shape or too many, {wrong[0]} first. Name a recipe of its "
             "kind and size."
         )
-    if added:
-        origin += f", {added} blocks added"
+    origin += added
     weights = {
         name: found[name].float() if tensor.is_floating_point() else found[name]
         for name, tensor in expected.items()
@@ -107,12 +106,15 @@ def read_initial(path: Path, recipe: Recipe) -> InitialWeights:
     return InitialWeights(weights=weights, origin=origin, discriminator=discriminator)
 
 
-def _deepened(network: Generator, found: Mapping[str, Tensor]) -> tuple[Mapping[str, Tensor], int]:
-    """Weights with all blocks of `network`, where they are of its kind, and how many were added."""
+def _grown(network: Generator, found: Mapping[str, Tensor]) -> tuple[Mapping[str, Tensor], str]:
+    """Weights with all channels and blocks of `network`, where they are of its kind, and what was added."""
     if not isinstance(network, HalfResolutionNet):
-        return found, 0
-    deeper = network.deepened(found)
-    return deeper, block_count(deeper) - block_count(found)
+        return found, ""
+    wider = network.widened(found)
+    deeper = network.deepened(wider)
+    channels, blocks = width_of(wider) - width_of(found), block_count(deeper) - block_count(wider)
+    added = f", {channels} channels added" if channels else ""
+    return deeper, added + (f", {blocks} blocks added" if blocks else "")
 
 
 def _discriminator(checkpoint: Checkpoint, recipe: Recipe) -> dict[str, Tensor]:

@@ -134,6 +134,36 @@ class HalfResolutionNet(Generator):
                 return weights | {name: state[name] for name in added}
         return weights
 
+    @torch.no_grad()
+    def widened(self, narrower: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """`narrower` with the channels that it lacks, so that it computes the same as before.
+
+        What makes an added channel has fresh weights, and whatever reads one begins at zero there, but for
+        what makes another added channel. So the results stay, and the zeros have gradients from the first
+        step. The aim is that of Net2WiderNet (Chen et al. 2016, https://arxiv.org/abs/1511.05641), which
+        copies channels in the place of fresh ones and has to break the symmetry by noise.
+
+        Args:
+            narrower: Weights of a network of this kind with fewer channels and at most as many blocks, in the
+                form of this one or folded.
+
+        Returns:
+            The weights as they are where the network is not of this kind or no narrower.
+        """
+        found = dict(narrower)
+        width = width_of(found)
+        if not 0 < width < self.config.channels:
+            return found
+        for form in (self, folded(self)):
+            fresh = {name: value for name, value in form.state_dict().items() if name in found}
+            if {name for name in found if name.startswith("body.")} <= fresh.keys() and all(
+                found[name].dim() == value.dim()
+                and all(old <= new for old, new in zip(found[name].shape, value.shape, strict=True))
+                for name, value in fresh.items()
+            ):
+                return found | {name: _embedded(found[name], value) for name, value in fresh.items()}
+        return found
+
     def _blocks(self) -> Iterator[Block]:
         for block in self.body:
             assert isinstance(block, Block)
@@ -157,6 +187,24 @@ def block_count(names: Iterable[str]) -> int:
     """Blocks of the body among the names of a state dictionary; 0 where they are not numbered from 0."""
     numbers = {name.split(".")[1] for name in names if name.startswith("body.")}
     return len(numbers) if numbers == {str(index) for index in range(len(numbers))} else 0
+
+
+def width_of(weights: Mapping[str, Tensor]) -> int:
+    """Channels of the body of a half-resolution network by its state dictionary; 0 without such a head."""
+    head = weights.get("head.weight")
+    return int(head.shape[0]) if head is not None and head.shape[1:] == (3, 6, 6) else 0
+
+
+def _embedded(small: Tensor, fresh: Tensor) -> Tensor:
+    """`fresh` (out, in, ...) with `small` in its corner and zeros where old outputs read added inputs."""
+    large = fresh.clone().to(small.dtype)
+    outputs = small.shape[0]
+    if small.dim() > 1:
+        large[:outputs] = 0
+        large[:outputs, : small.shape[1]] = small
+    else:
+        large[:outputs] = small
+    return large
 
 
 def _block(name: str) -> int:
