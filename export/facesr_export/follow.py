@@ -3,9 +3,11 @@
     python -m facesr_export.follow GAN.onnx --former FORMER.onnx --now NOW.onnx -o OUT.onnx [--share S]
 
 GAN was fine-tuned from FORMER, and NOW is FORMER trained on. What the fine-tuning changed, GAN - FORMER, is
-added to NOW, all of it or a share. Differences of weights that were fine-tuned from a common start can be
-added like this (Ilharco et al. 2022, "Editing Models with Task Arithmetic", https://arxiv.org/abs/2212.04089);
-whether the result is as good as the networks that it is made of must be measured.
+added to NOW, all of it or a share. NOW may be larger than FORMER where `train --init` has grown it from
+there; what was added is then as in NOW. Differences of weights that were fine-tuned from a common start can
+be added like this (Ilharco et al. 2022, "Editing Models with Task Arithmetic",
+https://arxiv.org/abs/2212.04089); whether the result is as good as the networks that it is made of must be
+measured.
 """
 
 from __future__ import annotations
@@ -19,13 +21,20 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
 from facesr_cli.errors import ExportError, FacesrError, ModelError, UsageError
 from facesr_cli.model.blend import blend
 from facesr_cli.model.info import PREFIX, Model, properties_of, read_model
+from facesr_export.conversion import INPUT_NAME, OUTPUT_NAME
 from facesr_export.drift import drift_levels
+from facesr_export.parity import example
 from facesr_export.writing import check_output, write
+
+_SIDE_PX = 64
+_EQUAL = 1e-4
+"""Of values in [0, 1], between two ways of computing the same."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,7 +67,7 @@ def follow(gan: Path, output: Path, *, former: Path, now: Path, share: float = 1
         gan: ONNX file of `facesr-cli export`, fine-tuned from `former`.
         output: File to write; may be `gan`.
         former: ONNX file of the same graph.
-        now: ONNX file of the same graph.
+        now: ONNX file of the same graph, or of one that has all its weights in the same places and more.
         share: Above 0, at most 1.
 
     Raises:
@@ -77,7 +86,9 @@ def follow(gan: Path, output: Path, *, former: Path, now: Path, share: float = 1
     info = models[gan].info
     if info.contract is None:
         raise UsageError(f"{gan}: was not exported by facesr-cli; its metadata cannot be changed")
-    for path in (former, now):
+    there = models[now].info
+    grown = _has_grown(models[now].file.proto, models[gan].file.proto, multiple=there.multiple)
+    for path in (former,) if grown else (former, now):
         try:
             blend(models[gan].file.proto, models[path].file.proto, 1.0)
         except ModelError as error:
@@ -86,8 +97,11 @@ def follow(gan: Path, output: Path, *, former: Path, now: Path, share: float = 1
     figures = json.loads(info.figures or "{}")
     info = replace(
         info,
+        scale=there.scale,
+        multiple=there.multiple,
+        halo=there.halo,
         data=f"{info.data}; {share:g} of what it changed, added to {_origin(models[now])}",
-        drift=drift_levels(proto, multiple=info.multiple),
+        drift=drift_levels(proto, multiple=there.multiple),
         parity=None,  # there are no such weights in torch
         figures=json.dumps({label: text for label, text in figures.items() if label == "training"}),
     )
@@ -98,19 +112,58 @@ def follow(gan: Path, output: Path, *, former: Path, now: Path, share: float = 1
     write(output, proto.SerializeToString())
 
 
+def _has_grown(now: onnx.ModelProto, gan: onnx.ModelProto, *, multiple: int) -> bool:
+    """Whether `now` is `gan` with more weights, that is: with those at zero it computes what `gan` would.
+
+    Both are tried on a part of a photograph, with the weights of `now`.
+    """
+    theirs, ours = _floats(now), _floats(gan)
+    if not ours.keys() < theirs.keys() or any(
+        list(theirs[name].dims) != list(tensor.dims) for name, tensor in ours.items()
+    ):
+        return False
+    without, with_ours = onnx.ModelProto(), onnx.ModelProto()
+    without.CopyFrom(now)
+    with_ours.CopyFrom(gan)
+    for name, tensor in _floats(without).items():
+        if name not in ours:
+            zeros = np.zeros(tuple(tensor.dims), np.float32)
+            tensor.CopyFrom(numpy_helper.from_array(zeros, name))
+    for name, tensor in _floats(with_ours).items():
+        tensor.CopyFrom(theirs[name])
+    side_px = _SIDE_PX + -_SIDE_PX % multiple
+    picture = example()[np.newaxis, :, :side_px, :side_px]
+    results = [_result(model, picture) for model in (without, with_ours)]
+    return results[0].shape == results[1].shape and bool(np.abs(results[0] - results[1]).max() < _EQUAL)
+
+
+def _floats(proto: onnx.ModelProto) -> dict[str, TensorProto]:
+    return {
+        tensor.name: tensor for tensor in proto.graph.initializer if tensor.data_type == TensorProto.FLOAT
+    }
+
+
+def _result(model: onnx.ModelProto, picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    result: NDArray[np.float32] = session.run([OUTPUT_NAME], {INPUT_NAME: picture})[0]
+    return result
+
+
 def _moved(
     gan: onnx.ModelProto, former: onnx.ModelProto, now: onnx.ModelProto, *, share: float
 ) -> onnx.ModelProto:
-    """`gan` with other weights; all that are no float32 stay."""
+    """`now` with other weights; those that `gan` does not have, and all that are no float32, stay."""
     moved = onnx.ModelProto()
-    moved.CopyFrom(gan)
-    befores, afters = ({tensor.name: tensor for tensor in one.graph.initializer} for one in (former, now))
+    moved.CopyFrom(now)
+    changes, befores = ({tensor.name: tensor for tensor in one.graph.initializer} for one in (gan, former))
     for tensor in moved.graph.initializer:
-        if tensor.data_type != TensorProto.FLOAT:
+        if tensor.data_type != TensorProto.FLOAT or tensor.name not in changes:
             continue
-        change, before, after = (
+        after, change, before = (
             numpy_helper.to_array(each).astype(np.float64)
-            for each in (tensor, befores[tensor.name], afters[tensor.name])
+            for each in (tensor, changes[tensor.name], befores[tensor.name])
         )
         weights = (after + share * (change - before)).astype(np.float32)
         tensor.CopyFrom(numpy_helper.from_array(weights, tensor.name))

@@ -17,6 +17,8 @@ def build_checkpoint(folder: Path, kind: str = "half-resolution", *, seed: int =
     """A checkpoint of a small untrained generator, with biases as a trained one has them."""
     values = load_recipe("face-x2").to_dict()
     values["generator"] = {"kind": kind, "channels": 8, "blocks": 2}
+    if kind == "half-resolution-two-scale":
+        values["generator"] |= {"coarse_channels": 8, "coarse_blocks": 1, "joins": 1}
     recipe = recipe_from_dict(values)
     torch.manual_seed(seed)
     generator = build_generator(recipe)

@@ -59,6 +59,27 @@ def test_from_where_it_was_it_comes_to_where_it_is(files, tmp_path):
         np.testing.assert_allclose(value, gan[name], atol=1e-6)
 
 
+def test_a_larger_network_that_has_grown_from_the_former_one_is_followed(
+    files, write_checkpoint, tmp_path, random_photo
+):
+    """What was added stays as it is there; the file says of itself what holds for the larger graph."""
+    checkpoint = write_checkpoint(tmp_path / "grown", "half-resolution-two-scale", seed=3)
+    export_checkpoint(checkpoint, tmp_path / "grown.onnx", name="grown")
+    now, out = tmp_path / "grown.onnx", tmp_path / "out.onnx"
+    command = [files / "gan.onnx", "--former", files / "former.onnx", "--now", now, "-o", out]
+    assert main([*map(str, command), "--share", "0.5"]) == 0
+    gan, former, after = (weights(path) for path in (files / "gan.onnx", files / "former.onnx", now))
+    found = weights(out)
+    assert found.keys() == after.keys() > gan.keys()
+    for name, value in found.items():
+        change = 0.5 * (gan[name] - former[name]) if name in gan and value.dtype == np.float32 else 0
+        np.testing.assert_allclose(value, after[name] + change, atol=1e-6)
+    info, there = read_model_info(out), read_model_info(now)
+    assert (info.name, info.multiple, info.halo) == ("gan", there.multiple, there.halo)
+    with Upscaler(out, provider="cpu", threads=1) as upscaler:
+        assert upscaler.upscale(random_photo(10, 7)).shape == (20, 14, 3)
+
+
 @pytest.mark.parametrize(
     ("more", "now", "code", "message"),
     [

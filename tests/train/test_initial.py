@@ -100,6 +100,27 @@ def test_a_larger_network_starts_from_a_smaller_one(kind, recipe, faces, tmp_pat
         run_training(shallow, settings(faces, tmp_path / "cut", init=tmp_path / "deep" / "last.ckpt"))
 
 
+def test_a_second_scale_is_added_at_the_start_of_a_run_and_never_dropped(recipe, faces, tmp_path):
+    run_training(recipe, settings(faces, tmp_path / "run"))
+    values = recipe.to_dict()
+    values["generator"] = {
+        **values["generator"],
+        **{"kind": "half-resolution-two-scale", "coarse_channels": 8, "coarse_blocks": 1, "joins": 1},
+    }
+    values["optimiser"] |= {"slow": ["head.", "body.", "tail.", "skip."], "slow_ratio": 0.1}
+    two = recipe_from_dict(values)
+    begun = run_training(two, settings(faces, tmp_path / "two", init=tmp_path / "run" / "last.ckpt"))
+    assert begun.initial.endswith(", a second scale added")
+    exported = tmp_path / "two.onnx"
+    export_checkpoint(tmp_path / "two" / "last.ckpt", exported)
+    assert read_model_info(exported).multiple == 4
+    again = run_training(two, settings(faces, tmp_path / "again", init=exported))
+    assert "second scale" not in again.initial
+    for start in (exported, tmp_path / "two" / "last.ckpt"):
+        with pytest.raises(ModelError, match=r"is another network than .* coarse\."):
+            read_initial(start, recipe)
+
+
 def test_weights_of_another_network_and_contradictions_are_refused(recipe, faces, tmp_path):
     run_training(recipe, settings(faces, tmp_path / "run"))
     checkpoint = tmp_path / "run" / "last.ckpt"

@@ -16,8 +16,9 @@ from facesr_train.checkpoint import Checkpoint, averaged_generator, build_genera
 from facesr_train.external.esrgan_prior import WEIGHTS, load_prior
 from facesr_train.generators.folding import Unfoldable, folded
 from facesr_train.generators.generator import Generator
-from facesr_train.generators.half_resolution import HalfResolutionNet, block_count, width_of
+from facesr_train.generators.half_resolution import COARSE, HalfResolutionNet, block_count, width_of
 from facesr_train.generators.rrdb import RRDBNet, from_esrgan
+from facesr_train.generators.two_scale import TwoScaleNet
 from facesr_train.recipe import Recipe
 
 PRIOR = Path("prior")
@@ -41,8 +42,8 @@ def read_initial(path: Path, recipe: Recipe) -> InitialWeights:
 
     A network that is folded at export goes on from its folded weights, too: what branches add to them
     begins at zero. And its checkpoint starts the plain network that it folds to. A half-resolution network
-    may have more channels and more blocks than the file: it begins with the file's results, and the origin
-    says how many were added. Fewer are refused.
+    may have more channels, more blocks or a second scale beside the file's: it begins with the file's
+    results, and the origin says what was added. Fewer are refused.
 
     With `adversarial.carry` a checkpoint's discriminator is read, too, where the recipe's is the same.
 
@@ -79,6 +80,8 @@ def read_initial(path: Path, recipe: Recipe) -> InitialWeights:
     found, added = _grown(network, found)
     if checkpoint is not None and not expected.keys() <= found.keys():
         found, added = _grown(network, folded(averaged_generator(checkpoint)).state_dict())
+    if isinstance(network, TwoScaleNet) and not any(name.startswith(COARSE) for name in found):
+        added += ", a second scale added"
     if isinstance(network, Unfoldable) and not expected.keys() <= found.keys():
         with contextlib.suppress(ValueError):  # a file of neither form is refused below
             found = network.unfolded(found)
@@ -91,7 +94,7 @@ def read_initial(path: Path, recipe: Recipe) -> InitialWeights:
         name for name, tensor in expected.items() if name not in found or found[name].shape != tensor.shape
     ]
     if isinstance(network, HalfResolutionNet):
-        wrong += [name for name in found if name.startswith("body.") and name not in expected]
+        wrong += [name for name in found if name.startswith(("body.", COARSE)) and name not in expected]
     if wrong:
         raise ModelError(
             f"{path}: is another network than that of recipe {recipe.name}: {len(wrong)} of {len(expected)} "

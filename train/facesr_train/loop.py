@@ -20,7 +20,7 @@ from facesr_train.draws import Draws
 from facesr_train.generators.outputs import ManyOutputs
 from facesr_train.hardware import memory_layout
 from facesr_train.objective import Objective
-from facesr_train.optimisers import make_optimiser, state_for
+from facesr_train.optimisers import SHARE, make_optimiser, parameter_groups, state_for
 from facesr_train.prefetch import prefetched
 from facesr_train.recipe import Recipe
 from facesr_train.run_log import RunLog
@@ -52,9 +52,10 @@ def train(fabric: Fabric, recipe: Recipe, run: Run) -> Checkpoint:
     average = copy.deepcopy(network).requires_grad_(False).to(fabric.device)
     settings = recipe.optimiser
     freeze(network, settings.frozen)
+    _named(network, "slow", settings.slow)
     optimiser = make_optimiser(
         settings.kind,
-        [parameter for parameter in network.parameters() if parameter.requires_grad],
+        parameter_groups(network, settings.slow, settings.slow_ratio),
         settings.learning_rate,
         betas=(settings.beta1, settings.beta2),
         momentum=settings.momentum,
@@ -88,7 +89,7 @@ def train(fabric: Fabric, recipe: Recipe, run: Run) -> Checkpoint:
             share_done = state.share_done
             rate = scheduled(settings.learning_rate, settings, share_done=share_done, step=step)
             for group in optimiser.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group[SHARE]
             hr_crop_px, batch_size = recipe.data.crops_at(share_done)
             lr, hr = batches.batch(step, batch_size, hr_crop_px)
             outputs = _outputs(wrapped, network, lr)
@@ -117,17 +118,25 @@ def freeze(network: nn.Module, beginnings: Sequence[str]) -> None:
     Raises:
         UsageError: No weight has such a name, or all are frozen.
     """
+    for parameter in _named(network, "frozen", beginnings):
+        parameter.requires_grad_(False)
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise UsageError("optimiser.frozen: nothing is left to train")
+
+
+def _named(network: nn.Module, key: str, beginnings: Sequence[str]) -> list[nn.Parameter]:
+    """The weights whose names begin with one of the recipe's `optimiser.KEY`.
+
+    Raises:
+        UsageError: No weight has such a name.
+    """
     parameters = dict(network.named_parameters())
     for beginning in beginnings:
-        chosen = [parameter for name, parameter in parameters.items() if name.startswith(beginning)]
-        if not chosen:
+        if not any(name.startswith(beginning) for name in parameters):
             raise UsageError(
-                f"optimiser.frozen: no weight begins with {beginning!r}; there are {', '.join(parameters)}"
+                f"optimiser.{key}: no weight begins with {beginning!r}; there are {', '.join(parameters)}"
             )
-        for parameter in chosen:
-            parameter.requires_grad_(False)
-    if not any(parameter.requires_grad for parameter in parameters.values()):
-        raise UsageError("optimiser.frozen: nothing is left to train")
+    return [parameter for name, parameter in parameters.items() if name.startswith(tuple(beginnings))]
 
 
 def _mean(fabric: Fabric, value: Tensor) -> Tensor:

@@ -142,6 +142,10 @@ class OptimiserSection:
     """Per step; the averaged weights are the ones validated and exported. 0: they are the last ones."""
     frozen: tuple[str, ...] = ()
     """Beginnings of the names of generator weights that stay as they are."""
+    slow: tuple[str, ...] = ()
+    """Beginnings of the names of generator weights that learn at `slow_ratio` of the rate: those that a run
+    with --init brings along, beside others that are new."""
+    slow_ratio: float = 0.1
 
     def __post_init__(self) -> None:
         if self.learning_rate <= 0 or self.gradient_clip <= 0:
@@ -150,7 +154,7 @@ class OptimiserSection:
             raise ValueError("optimiser.beta1, beta2 and ema_decay must lie in 0..1, 1 left out")
         if not 0 <= self.final_ratio <= 1 or self.warmup_steps < 0:
             raise ValueError("optimiser.final_ratio must lie in 0..1, and warmup_steps not be negative")
-        for name in ("milestones", "frozen"):
+        for name in ("milestones", "frozen", "slow"):
             if not isinstance(getattr(self, name), list | tuple):
                 raise ValueError(f"optimiser.{name} must be a list")
             object.__setattr__(self, name, tuple(getattr(self, name)))
@@ -167,8 +171,11 @@ class OptimiserSection:
             0 < share < 1 for share in self.milestones
         ):
             raise ValueError("optimiser.milestones must be rising shares of the run between 0 and 1")
-        if not all(isinstance(name, str) and name for name in self.frozen):
-            raise ValueError("optimiser.frozen must hold beginnings of names")
+        for key, names in (("frozen", self.frozen), ("slow", self.slow)):
+            if not all(isinstance(name, str) and name for name in names):
+                raise ValueError(f"optimiser.{key} must hold beginnings of names")
+        if not 0 < self.slow_ratio <= 1:
+            raise ValueError("optimiser.slow_ratio must lie in 0..1, 0 left out")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,12 +24,14 @@ from facesr_train.generators.rrdb import RRDBConfig, RRDBNet
 from facesr_train.generators.span import SpanConfig, SpanNet
 from facesr_train.generators.srcnn import SRCNN, SRCNNConfig
 from facesr_train.generators.srresnet import SRResNet, SRResNetConfig
+from facesr_train.generators.two_scale import TwoScaleConfig, TwoScaleNet
 
 GENERATORS: dict[str, tuple[type[Any], type[Generator]]] = {
     "half-resolution": (HalfResolutionConfig, HalfResolutionNet),
     "half-resolution-reparameterised": (ReparameterisedConfig, ReparameterisedNet),
     "half-resolution-span": (SpanConfig, SpanNet),
     "half-resolution-large-kernel": (LargeKernelConfig, LargeKernelNet),
+    "half-resolution-two-scale": (TwoScaleConfig, TwoScaleNet),
     "paper": (PaperConfig, PaperNet),
     "srresnet": (SRResNetConfig, SRResNet),
     "rrdb": (RRDBConfig, RRDBNet),

@@ -26,6 +26,9 @@ from torch.nn import functional as F
 from facesr_train.generators.folding import folded
 from facesr_train.generators.generator import Generator
 
+COARSE = "coarse."
+"""Beginning of the names of the weights that a second body has, in the networks with one (`two_scale`)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HalfResolutionConfig:
@@ -100,11 +103,16 @@ class HalfResolutionNet(Generator):
     def forward(self, image: Tensor) -> Tensor:
         """Return the doubled image."""
         padded = F.pad(image, (2, 2, 2, 2), mode="replicate")
-        detail = self.tail(self.body(self.head(padded)))  # (N, 48, H/2, W/2)
+        detail = self.tail(self.features(self.head(padded)))  # (N, 48, H/2, W/2)
         # The upsampled input carries 8-bit levels, more than bfloat16's 8 bits of mantissa can.
         with torch.autocast(image.device.type, enabled=False):
             upsampled = self.skip(padded.to(self.skip.weight.dtype))
         return F.pixel_shuffle(upsampled + detail.to(upsampled.dtype), 4)
+
+    def features(self, x: Tensor) -> Tensor:
+        """The body: (N, C, H/2, W/2) -> (N, C, H/2, W/2); derived networks have more beside it."""
+        result: Tensor = self.body(x)
+        return result
 
     @torch.no_grad()
     def deepened(self, shallower: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -128,9 +136,11 @@ class HalfResolutionNet(Generator):
             block.start_small(0.0)
         for form in (longer, folded(longer)):
             state = form.state_dict()
-            expected = {name for name in state if name.startswith("body.") and _block(name) < count}
-            if expected == {name for name in weights if name.startswith("body.")}:
-                added = {name for name in state if name.startswith("body.")} - expected
+            blocks = {name for name in state if name.startswith("body.")}
+            expected = {name for name in blocks if _block(name) < count}
+            second = {name for name in weights if name.startswith(COARSE)}
+            if expected == {name for name in weights if name.startswith("body.")} and second <= state.keys():
+                added = blocks - expected
                 return weights | {name: state[name] for name in added}
         return weights
 
