@@ -11,6 +11,7 @@ from typing import Any
 from benchmarks.photographs import write_jpegs
 from facesr_cli.bench.end_to_end import measure_end_to_end
 from facesr_cli.bench.throughput import RUNS, measure
+from facesr_cli.model.tuning import Tuning
 from facesr_cli.model.upscaler import Upscaler
 
 ROUNDS = 3
@@ -19,7 +20,13 @@ LEAST_SHARE = 0.90
 
 
 def measure_pipeline(
-    model: str, *, provider: str, device: int = 0, size_px: int, rounds: int = ROUNDS
+    model: str,
+    *,
+    provider: str,
+    device: int = 0,
+    size_px: int,
+    rounds: int = ROUNDS,
+    tuning: Tuning | None = None,
 ) -> dict[str, Any]:
     """Return what `bench` measures of stages and pipeline, on generated photographs.
 
@@ -32,12 +39,13 @@ def measure_pipeline(
         device: Which GPU, from 0.
         size_px: Side of the photographs.
         rounds: At least 1.
+        tuning: How the device is driven; None: as by default.
 
     Raises:
         CapabilityError: Model or provider cannot be opened.
         UpscaleFailedError: A photograph failed.
     """
-    open_one = partial(Upscaler, model, provider=provider, device=device)
+    open_one = partial(Upscaler, model, provider=provider, device=device, tuning=tuning)
     with tempfile.TemporaryDirectory(prefix="facesr-pipeline-") as folder, open_one() as upscaler:
         files = write_jpegs(Path(folder) / "samples", RUNS, size_px)
         measured = []

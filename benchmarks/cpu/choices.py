@@ -1,4 +1,4 @@
-"""What the choices around the network cost: PNG level, JPEG chroma, threads or processes, workers."""
+"""What the choices around the network cost: PNG, JPEG, threads or processes, workers, threads that spin."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ from PIL import Image
 from benchmarks.command import busiest_stage, facesr_cli, run, run_seconds, stage_seconds
 from benchmarks.cpu.options import Figures, Options, Say
 from benchmarks.photographs import photograph, write_jpegs
+from benchmarks.pipeline import measure_pipeline
 from benchmarks.resultfile import summary
 from facesr_cli.bench.metrics import psnr_db
 from facesr_cli.model.hardware import usable_cpus
+from facesr_cli.model.tuning import Tuning
 from facesr_cli.photo.decode import decode
 from facesr_cli.photo.encode import DEFAULT_QUALITY, encode
 from facesr_cli.photo.formats import FileFormat
@@ -47,16 +49,26 @@ def measure(options: Options, say: Say) -> Figures:
     say("choices: JPEG decoding")
     figures["decode"] = _decode(options)
     figures["pools"] = []
-    for kind in _POOLS:
-        for workers in worker_counts():
-            say(f"choices: {workers} {kind} that encode")
-            figures["pools"].append(_pool(kind, workers, large, options))
+    figures["decode_pools"] = []
+    with tempfile.TemporaryDirectory(prefix="facesr-choices-") as folder:
+        (path,) = write_jpegs(Path(folder) / "in", 1, options.size_px)
+        for kind in _POOLS:
+            for workers in worker_counts():
+                say(f"choices: {workers} {kind} that encode, then that decode")
+                figures["pools"].append(_pool(kind, workers, partial(_encode, large), options))
+                figures["decode_pools"].append(_pool(kind, workers, partial(_decoded, path), options))
     figures["workers"] = []
     with tempfile.TemporaryDirectory(prefix="facesr-choices-") as folder:
         write_jpegs(Path(folder) / "in", options.images, options.size_px)
         for workers in worker_counts():
             say(f"choices: upscale --workers {workers}")
             figures["workers"].append(_workers(workers, Path(folder), options))
+    figures["spinning"] = []
+    for spinning in (True, False):
+        say(f"choices: threads that {'spin' if spinning else 'sleep'} where they wait")
+        tuning = Tuning(spinning=spinning)
+        row = measure_pipeline(options.models[0], provider="cpu", size_px=options.size_px, tuning=tuning)
+        figures["spinning"].append({"spinning": spinning} | row)
     return figures
 
 
@@ -81,6 +93,15 @@ def lines(figures: Figures) -> list[str]:
     found += [
         f"encode in {row['workers']} {row['pool']}: {row['images_per_s']:.2f} photographs/s"
         for row in figures["pools"]
+    ]
+    found += [
+        f"decode in {row['workers']} {row['pool']}: {row['images_per_s']:.2f} photographs/s"
+        for row in figures["decode_pools"]
+    ]
+    found += [
+        f"threads that {'spin' if row['spinning'] else 'sleep'}: {row['images_per_s']:.3f} photographs/s, "
+        f"inference alone {row['alone_per_s']['inference']:.3f}"
+        for row in figures["spinning"]
     ]
     found += [
         f"upscale --workers {row['workers']}: {row['images_per_s']:.3f} photographs/s, "
@@ -111,16 +132,20 @@ def _decode(options: Options) -> dict[str, float]:
         return _summary(lambda: decode(path), options.repeats)
 
 
-def _pool(kind: str, workers: int, pixels: NDArray[np.uint8], options: Options) -> dict[str, Any]:
-    """Encode `images` photographs; the pixels cross to a process as they would in a run."""
+def _pool(kind: str, workers: int, work: Callable[[], object], options: Options) -> dict[str, Any]:
+    """Do `work` `images` times; what goes in and comes out crosses to a process as it would in a run."""
     with _POOLS[kind](workers) as pool:
         # Starts every worker: each holds one of these until all have one.
-        list(pool.map(_encode, [pixels] * (2 * workers)))
+        _results(pool, work, 2 * workers)
         begun_s = time.perf_counter()
-        total = sum(pool.map(_encode, [pixels] * options.images))
+        _results(pool, work, options.images)
         elapsed_s = time.perf_counter() - begun_s
-    assert total
     return {"pool": kind, "workers": workers, "images_per_s": options.images / elapsed_s}
+
+
+def _results(pool: Executor, work: Callable[[], object], count: int) -> None:
+    for future in [pool.submit(work) for _ in range(count)]:
+        future.result()
 
 
 def _workers(workers: int, folder: Path, options: Options) -> dict[str, Any]:
@@ -139,6 +164,11 @@ def _workers(workers: int, folder: Path, options: Options) -> dict[str, Any]:
 def _encode(pixels: NDArray[np.uint8]) -> int:
     """Encode one photograph as `upscale` does and return the number of bytes; runs in a worker."""
     return len(encode(Photo(pixels=pixels, format="JPEG"), file_format=FileFormat.JPEG))
+
+
+def _decoded(path: Path) -> NDArray[Any]:
+    """Decode one photograph as `upscale` does and return its pixels; runs in a worker."""
+    return decode(path).pixels
 
 
 def _saved(image: Image.Image, **options: Any) -> bytes:

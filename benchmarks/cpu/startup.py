@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import statistics
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from benchmarks.command import facesr_cli, run, stage_seconds
 from benchmarks.cpu.options import Figures, Options, Say
 from benchmarks.photographs import write_jpegs
 from benchmarks.resultfile import summary
+from facesr_cli.model.catalogue import resolve_model
 
 MOST_HELP_S = 0.3
 MOST_FIRST_S = 1.5
@@ -53,7 +56,40 @@ def measure(options: Options, say: Say) -> Figures:
                 row["stages"] = stages
                 row["outside_stages_s"] = done[-1].elapsed_s - sum(stages.values())
             rows.append(row)
-    return {"rows": rows}
+        say("startup: opening the network")
+        session = _opening(options.models[0], Path(folder) / "optimised.onnx", options.repeats)
+    return {"rows": rows, "session": session}
+
+
+def _opening(model: str, kept: Path, repeats: int) -> dict[str, float]:
+    """Median seconds to open the network's graph, and to open one that onnxruntime has optimised before.
+
+    The difference is what keeping the optimised graph would save. It goes to `kept`.
+    """
+    import onnxruntime
+
+    graph = resolve_model(model).read_bytes()
+
+    def opened(source: bytes, level: Any, keep: str = "") -> float:
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = level
+        options.optimized_model_filepath = keep
+        options.log_severity_level = 3  # it warns that such a file is for this processor alone
+        begun_s = time.perf_counter()
+        onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        return time.perf_counter() - begun_s
+
+    levels = onnxruntime.GraphOptimizationLevel
+    opened(graph, levels.ORT_ENABLE_ALL, str(kept))
+    optimised = kept.read_bytes()
+    pairs = [
+        (opened(graph, levels.ORT_ENABLE_ALL), opened(optimised, levels.ORT_DISABLE_ALL))
+        for _ in range(repeats)
+    ]
+    names = ("as_it_is_s", "optimised_before_s")
+    return {
+        name: statistics.median(times) for name, times in zip(names, zip(*pairs, strict=True), strict=True)
+    }
 
 
 def dearest_imports(said: str) -> dict[str, float]:
@@ -76,4 +112,9 @@ def lines(figures: Figures) -> list[str]:
         if "dearest_imports" in row:
             imports = ", ".join(f"{name} {ms:.0f} ms" for name, ms in row["dearest_imports"].items())
             found.append(f"  dearest imports, by themselves: {imports}")
+    session = figures["session"]
+    found.append(
+        f"opening the network: {1000 * session['as_it_is_s']:.0f} ms, "
+        f"with a graph that was optimised before {1000 * session['optimised_before_s']:.0f} ms"
+    )
     return found

@@ -30,6 +30,9 @@ CLEARLY_FASTER = 1.1
 """How many times as fast the plain provider must be on a sample to be taken instead: near a tie the choice
 would change from run to run."""
 
+_UNTRIED = ("tensorrt",)
+"""Providers whose lower precision is taken untried: an engine for the sample alone would take minutes."""
+
 
 def _silent(_sentence: str) -> None:
     """Tell nobody."""
@@ -108,20 +111,23 @@ def open_engine(
 
 
 def _open_keeping_quality(provider: Provider, source: NetworkSource, terms: Terms) -> tuple[Engine, str]:
-    """Open `source`; where `auto` means bf16, only if its picture is that of fp32, and say which it was."""
+    """Open `source`; where `auto` lowers the precision, only if the picture is fp32's, and say which it is.
+
+    Returns:
+        The engine, and what is to be said of its precision; nothing where it was asked for or is fp32 anyway.
+    """
     engine = open_on(provider, source, terms)
-    if terms.precision != "auto" or engine.precision != "bf16":
+    if terms.precision != "auto" or engine.precision == "fp32" or provider.key in _UNTRIED:
         return engine, ""
     reference = open_on(PROVIDERS["cpu"], source, replace(terms, precision="fp32"))
     agreement = agreement_db(engine, reference, source.sample)
     if agreement >= LEAST_AGREEMENT_DB:
-        return (
-            engine,
-            f"; bf16, as this processor computes in it and the picture is fp32's ({agreement:.0f} dB)",
-        )
+        why = " as this processor computes in it and" if engine.precision == "bf16" else " as"
+        return engine, f"; {engine.precision},{why} the picture is fp32's ({agreement:.0f} dB)"
+    low = engine.precision
     engine = open_on(provider, source, replace(terms, precision="fp32"))
     return engine, (
-        f"; fp32, as bf16 would change the picture ({agreement:.0f} dB from fp32's, "
+        f"; fp32, as {low} would change the picture ({agreement:.0f} dB from fp32's, "
         f"{LEAST_AGREEMENT_DB:.0f} are asked for)"
     )
 

@@ -71,6 +71,8 @@ def test_startup(measured):
     assert rows["first photograph"]["outside_stages_s"] > 0
     assert rows["first photograph"]["dearest_imports"]
     assert "first run" in said
+    assert all(seconds > 0 for seconds in figures["session"].values())
+    assert "opening the network: " in said
 
 
 def test_imports_are_read_from_what_python_says():
@@ -92,7 +94,11 @@ def test_choices(measured, monkeypatch):
     full, _, quarter = figures["jpeg"]
     assert full["subsampling"] == "4:4:4" and full["psnr_db"] > quarter["psnr_db"]
     assert full["file_bytes"] > quarter["file_bytes"]
-    assert [row["pool"] for row in figures["pools"]] == ["threads", "processes"]
+    for pools in (figures["pools"], figures["decode_pools"]):
+        assert [row["pool"] for row in pools] == ["threads", "processes"]
+        assert all(row["images_per_s"] > 0 for row in pools)
+    assert [row["spinning"] for row in figures["spinning"]] == [True, False]
+    assert "threads that sleep: " in said
     (row,) = figures["workers"]
     assert row["images_per_s"] > 0 and row["busiest"] in ("decode", "inference", "encode")
     assert "encode in 1 processes" in said

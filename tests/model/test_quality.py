@@ -72,6 +72,29 @@ def test_auto_keeps_bf16_only_with_the_picture(monkeypatch, levels, precision):
 
 
 @pytest.mark.parametrize(
+    ("key", "levels", "precision"),
+    [("cuda", 0, "fp16"), ("cuda", 5, "fp32"), ("cuda", None, "fp32"), ("tensorrt", 5, "fp16")],
+)
+def test_auto_keeps_fp16_only_with_the_picture(monkeypatch, key, levels, precision):
+    """TensorRT is not tried: it would build an engine for the sample alone."""
+
+    def open_on(provider, _source, terms):
+        if provider.key == "cpu":
+            return engine(0, "fp32", "cpu")
+        resolved = providers.choose_precision(provider, terms.precision, "")
+        return engine(levels if resolved == "fp16" else 0, resolved, provider.key)
+
+    monkeypatch.setattr(choosing, "open_on", open_on)
+    monkeypatch.setattr(choosing, "device_text", lambda _provider, _device: "test GPU")
+    source = NetworkSource(build=lambda _precision: b"", name="n", digest="")
+    opened, choice = open_engine(source, requested=key, device=0, precision="auto", threads=1)
+    assert opened.precision == choice.precision == precision
+    assert ("fp16" in choice.reason.split(": ", 1)[1]) == (key == "cuda"), "it says why"
+    asked, _ = open_engine(source, requested=key, device=0, precision="fp16", threads=1)
+    assert asked.precision == "fp16", "what is asked for is not doubted"
+
+
+@pytest.mark.parametrize(
     ("flag", "precision"), [("avx512_bw", "fp32"), ("avx512_bf16", "bf16"), ("amx_bf16", "bf16")]
 )
 def test_auto_tries_bf16_where_the_processor_computes_in_it(flag, precision, monkeypatch):

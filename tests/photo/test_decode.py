@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from facesr_cli.photo import FileFormat, decode, encode, header_size
 
@@ -185,3 +186,15 @@ def test_header_size_does_not_decode(tmp_path: Path, asymmetric: Image.Image) ->
     data = (tmp_path / "a.jpg").read_bytes()
     (tmp_path / "a.jpg").write_bytes(data[: len(data) // 2])
     assert header_size(tmp_path / "a.jpg") == (200, 100)
+
+
+def test_jpeg_is_never_decoded_to_a_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """libjpeg can leave detail out while it decodes, which is quick and not what anyone wants enlarged."""
+
+    def draft(*_: object) -> None:
+        raise AssertionError("a draft was asked for")
+
+    path = tmp_path / "photo.jpg"
+    Image.effect_noise((64, 48), 40).convert("RGB").save(path, quality=95)
+    monkeypatch.setattr(JpegImageFile, "draft", draft)
+    assert decode(path).pixels.shape == (48, 64, 3)
