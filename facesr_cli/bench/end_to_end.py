@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import numpy as np
+
 from facesr_cli.batch.fleet import Fleet
 from facesr_cli.batch.inference import PhotoUpscaler
 from facesr_cli.batch.run import run_batch, workers_of
@@ -39,6 +41,10 @@ class EndToEnd:
     images: int
     images_per_s: float
     """Of the whole run: planning, journal and writing included, opening the network not."""
+    median_s: float
+    p95_s: float
+    """Seconds of work on one photograph in that run: decoding, its part of a batch, encoding and writing,
+    while other photographs are in the other stages; waiting between stages is left out."""
     workers: int
     """Threads that decode, and as many that encode."""
     sessions: int = 1
@@ -111,11 +117,14 @@ def measure_end_to_end(
         failure = next(iter(report.failures()), "a photograph was left out")
         raise UpscaleFailedError("inference-failed", f"the pipeline did not finish: {failure}")
     workers = workers_of(settings)
+    taken_s = [result.elapsed_s for result in report.files]
     larger = upscaler.upscale_batch([photos[0].pixels])[0]
     enlarged = dataclasses.replace(photos[0], pixels=larger, alpha=None, residual=None)
     return EndToEnd(
         images=number,
         images_per_s=report.images_per_s,
+        median_s=float(np.median(taken_s)),
+        p95_s=float(np.percentile(taken_s, 95)),
         workers=workers,
         sessions=len(members),
         cores_busy=cores_busy,

@@ -59,6 +59,7 @@ def limit_sentence(model: str, figures: Throughput) -> str:
         f"{model}: busiest stage {run.busiest}, cores busy {100 * run.cores_busy:.0f} %; photographs per "
         f"second alone, with {run.workers} threads to decode and {run.workers} to encode: {alone}"
     )
+    sentence += f"; {1000 * run.median_s:.0f} ms ({1000 * run.p95_s:.0f}) of work on each in the pipeline"
     if arithmetic is not None:
         sentence += (
             f"; bound by {arithmetic.bound_by} ({arithmetic.gflop:.1f} GFLOP and {arithmetic.gbyte:.2f} GB "

@@ -49,6 +49,7 @@ def test_pipeline_beside_its_stages(files, tmp_path, upscaler):
     run = measure_end_to_end(upscaler, files, tmp_path / "run", forward_per_s=1e9)
     assert run.images == 4
     assert 0 < run.cores_busy < 1.5
+    assert 0 < run.median_s <= run.p95_s
     assert sum(upscaler.batches) >= 4
     assert not upscaler.closed
     assert len(list((tmp_path / "run" / "out").glob("*.jpg"))) == 4

@@ -70,6 +70,8 @@ def test_bottleneck_is_the_slowest_stage():
     run = EndToEnd(
         images=4,
         images_per_s=0.9,
+        median_s=1.1,
+        p95_s=1.2,
         workers=4,
         cores_busy=0.5,
         alone_per_s={"decode": 4.0, "inference": 1.0, "encode": 2.0},
