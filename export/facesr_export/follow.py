@@ -29,6 +29,7 @@ from facesr_cli.model.blend import blend
 from facesr_cli.model.info import PREFIX, Model, properties_of, read_model
 from facesr_export.conversion import INPUT_NAME, OUTPUT_NAME
 from facesr_export.drift import drift_levels
+from facesr_export.half_weights import with_half_weights
 from facesr_export.parity import example
 from facesr_export.writing import check_output, write
 
@@ -44,6 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--former", type=Path, required=True, help="what it was fine-tuned from")
     parser.add_argument("--now", type=Path, required=True, help="the weights that it is to follow to")
     parser.add_argument("--share", type=float, default=1.0, help="of the change, above 0 to 1 (default)")
+    parser.add_argument(
+        "--weights", choices=("fp32", "fp16"), default="fp32", help="how they are stored, as in export"
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.onnx")
     arguments = parser.parse_args(argv)
     try:
@@ -53,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             former=arguments.former,
             now=arguments.now,
             share=arguments.share,
+            half_weights=arguments.weights == "fp16",
         )
     except FacesrError as error:
         sys.stderr.write(f"error: {error}\n")
@@ -60,8 +65,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def follow(gan: Path, output: Path, *, former: Path, now: Path, share: float = 1.0) -> None:
-    """Write NOW + share * (GAN - FORMER) in float32, with the metadata of GAN and where it comes from.
+def follow(
+    gan: Path, output: Path, *, former: Path, now: Path, share: float = 1.0, half_weights: bool = False
+) -> None:
+    """Write NOW + share * (GAN - FORMER), with the metadata of GAN and where it comes from.
 
     Args:
         gan: ONNX file of `facesr-cli export`, fine-tuned from `former`.
@@ -69,6 +76,7 @@ def follow(gan: Path, output: Path, *, former: Path, now: Path, share: float = 1
         former: ONNX file of the same graph.
         now: ONNX file of the same graph, or of one that has all its weights in the same places and more.
         share: Above 0, at most 1.
+        half_weights: Store weights of convolutions in half precision; they are computed with in float32.
 
     Raises:
         UsageError: `share` cannot be meant, `output` is no name for a file or one of the other two, or `gan`
@@ -94,6 +102,8 @@ def follow(gan: Path, output: Path, *, former: Path, now: Path, share: float = 1
         except ModelError as error:
             raise ExportError(f"{gan} and {path}: {error}; {output} was not written") from error
     proto = _moved(*(models[path].file.proto for path in (gan, former, now)), share=share)
+    if half_weights:
+        proto = with_half_weights(proto)
     figures = json.loads(info.figures or "{}")
     info = replace(
         info,

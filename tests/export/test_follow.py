@@ -8,6 +8,7 @@ import pytest
 from onnx import numpy_helper
 
 from facesr_cli.errors import ExportError, ModelError, UsageError
+from facesr_cli.model.description import describe
 from facesr_cli.model.info import read_model_info
 from facesr_cli.model.upscaler import Upscaler
 from facesr_export.exporter import export_checkpoint
@@ -115,6 +116,8 @@ def test_files_in_half_precision_and_self_ensembles_follow_too(
     assert run(trio, tmp_path / "out.onnx", "--share", "0.5") == 0
     info = read_model_info(tmp_path / "out.onnx")
     assert info.mirrorings == options.get("mirrorings", 1)
+    assert run(trio, tmp_path / "half.onnx", "--share", "0.5", "--weights", "fp16") == 0
+    assert [describe(tmp_path / name).weights for name in ("out.onnx", "half.onnx")] == ["float32", "float16"]
     photo = 96 + random_photo(12, 12) // 4  # nothing is cut off, neither before the mean nor after it
 
     def upscaled(name, picture):
