@@ -3,10 +3,11 @@
     python -m benchmarks.gpu -o RESULT.json
 
 Needs this repository and onnxruntime-gpu (TensorRT is measured where it is installed); takes minutes. What is
-done is told on stderr and in RESULT.log. `forward` has its buffers on the GPU; `array` goes from arrays to
-arrays in host memory as `upscale` does, so the difference is what crosses the bus; `end_to_end` is
-`facesr-cli upscale` in a process of its own. For a try on a CPU: --provider cpu --size 64 --images 4. Exit
-codes: 0 measured; 1 a run failed; 2 wrong usage; 3 a provider does not start.
+done is told on stderr and in RESULT.log. RESULT.json is written anew after every row, so that a run that is
+cut off keeps what it has; a row that failed says why under `missing`. `forward` has its buffers on the GPU;
+`array` goes from arrays to arrays in host memory as `upscale` does, so the difference is what crosses the
+bus; `end_to_end` is `facesr-cli upscale` in a process of its own. For a try on a CPU: --provider cpu --size
+64 --images 4. Exit codes: 0 measured; 1 a row failed; 2 wrong usage; 3 a provider does not start.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -66,17 +67,23 @@ def main(argv: Sequence[str] | None = None) -> int:
                 path = arguments.output.with_suffix(".log")
                 streams.append(stack.enter_context(path.open("w", encoding="utf-8")))
             known = digests(arguments.models or bundled_names())
-            figures = _measure(arguments, Log(streams))
+            settings = {
+                key: str(value)
+                for key, value in vars(arguments).items()
+                if key not in ("output", "small_limit")
+            }
+
+            def save(figures: dict[str, Any]) -> None:
+                if arguments.output is not None:
+                    content = document("benchmarks.gpu", settings | {"digests": known}, figures)
+                    write(arguments.output, content)
+
+            measuring = _Measuring(arguments, Log(streams), save)
+            measuring.all()
     except FacesrError as error:
         sys.stderr.write(f"Error: {error}\n")
         return error.exit_code
-    settings = {
-        key: str(value) for key, value in vars(arguments).items() if key not in ("output", "small_limit")
-    }
-    content = document("benchmarks.gpu", settings | {"digests": known}, figures)
-    if arguments.output is not None:
-        write(arguments.output, content)
-    return 0
+    return UpscaleFailedError.exit_code if measuring.failed else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -109,21 +116,76 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(word) for word in text.split(","))
 
 
-def _measure(arguments: argparse.Namespace, log: Log) -> dict[str, Any]:
-    tables = ("limits", "forward", "tuning", "quality", "end_to_end", "pipeline")
-    figures: dict[str, Any] = {"missing": {}} | {table: [] for table in tables}
-    models = arguments.models or bundled_names()
-    for provider in arguments.providers or ("cuda", "tensorrt"):
-        if provider == "tensorrt" and not arguments.providers and provider not in available():
-            figures["missing"][provider] = "this onnxruntime was not built with it"
-            continue
-        try:
-            for precision in (word for word in PRECISIONS if word in PROVIDERS[provider].precisions):
-                log(f"{provider} {precision}: limit")
-                limit = _limit(provider, precision, arguments)
-                figures["limits"].append(dataclasses.asdict(limit))
-                for model in models:
-                    figures["forward"] += list(_forward(model, limit, arguments, log))
+class _Measuring:
+    """The tables of the result, which grow row by row.
+
+    Args:
+        arguments: Of the command line.
+        log: Takes lines for people.
+        save: Is given the tables after every row.
+    """
+
+    def __init__(
+        self, arguments: argparse.Namespace, log: Log, save: Callable[[dict[str, Any]], None]
+    ) -> None:
+        self._arguments, self._log, self._save = arguments, log, save
+        tables = ("limits", "forward", "tuning", "quality", "end_to_end", "pipeline")
+        self._figures: dict[str, Any] = {"missing": {}} | {table: [] for table in tables}
+        self.failed = False
+        """Whether a row could not be measured for another reason than memory or a missing provider."""
+
+    def all(self) -> None:
+        """Measure every provider.
+
+        Raises:
+            CapabilityError: A provider that is named, or CUDA, does not start.
+        """
+        arguments = self._arguments
+        for provider in arguments.providers or ("cuda", "tensorrt"):
+            if provider == "tensorrt" and not arguments.providers and provider not in available():
+                self._figures["missing"][provider] = "this onnxruntime was not built with it"
+                continue
+            try:
+                self._provider(provider)
+            except CapabilityError as error:
+                # Named ones must run; TensorRT by itself is a bonus, and CUDA is what the program is for.
+                if arguments.providers or provider != "tensorrt":
+                    raise
+                self._log(f"{provider}: not measured: {error}")
+                self._figures["missing"][provider] = str(error)
+        self._save(self._figures)
+
+    def _provider(self, provider: str) -> None:
+        arguments, log = self._arguments, self._log
+        models = arguments.models or bundled_names()
+        precisions = [word for word in PRECISIONS if word in PROVIDERS[provider].precisions]
+        limits: dict[str, Limit] = {}
+        for precision in precisions:
+            log(f"{provider} {precision}: limit")
+            about = {"provider": provider, "precision": precision}
+            with self._row("limits", about):
+                limits[precision] = _limit(provider, precision, arguments)
+                self._add("limits", dataclasses.asdict(limits[precision]))
+        for model in models:
+            for limit in limits.values():
+                with self._row("forward", {"model": model, "precision": limit.precision}):
+                    for row in _forward(model, limit, arguments, log):
+                        self._add("forward", row)
+            about = {"model": model, "provider": provider}
+            with self._row("quality", about):
+                row = fp16_loss(model, provider, arguments.device, arguments.size)
+                log(f"{model} {provider}: fp16 loses {row.get('psnr_loss_db', row.get('missing'))}")
+                self._add("quality", row)
+            with self._row("end_to_end", about):
+                self._add("end_to_end", _end_to_end(model, provider, arguments, log))
+            with self._row("pipeline", about):
+                row = measure_pipeline(
+                    model, provider=provider, device=arguments.device, size_px=arguments.size
+                )
+                log(pipeline_line(row))
+                self._add("pipeline", row)
+        for precision in precisions:
+            with self._row("tuning", {"model": models[0], "provider": provider, "precision": precision}):
                 rows = measure_tunings(
                     models[0],  # of one network, since all have the same operators
                     provider=provider,
@@ -134,24 +196,27 @@ def _measure(arguments: argparse.Namespace, log: Log) -> dict[str, Any]:
                     least_s=_LEAST_S * (arguments.repeats > 1),
                 )
                 log(line(rows))
-                figures["tuning"] += rows
-            for model in models:
-                row = fp16_loss(model, provider, arguments.device, arguments.size)
-                log(f"{model} {provider}: fp16 loses {row.get('psnr_loss_db', row.get('missing'))}")
-                figures["quality"].append(row)
-                figures["end_to_end"].append(_end_to_end(model, provider, arguments, log))
-                row = measure_pipeline(
-                    model, provider=provider, device=arguments.device, size_px=arguments.size
-                )
-                log(pipeline_line(row))
-                figures["pipeline"].append(row)
-        except CapabilityError as error:
-            # Named ones must run; TensorRT by itself is a bonus, and CUDA is what the program is for.
-            if arguments.providers or provider != "tensorrt":
-                raise
-            log(f"{provider}: not measured: {error}")
-            figures["missing"][provider] = str(error)
-    return figures
+                for row in rows:
+                    self._add("tuning", row)
+
+    def _add(self, table: str, row: dict[str, Any]) -> None:
+        self._figures[table].append(row)
+        self._save(self._figures)
+
+    @contextlib.contextmanager
+    def _row(self, table: str, about: dict[str, Any]) -> Iterator[None]:
+        """Go on where the body fails, with a row that says why; but not without the provider."""
+        try:
+            yield
+        except CapabilityError:
+            self._save(self._figures)
+            raise
+        # Whatever onnxruntime or the system raises, the rows before it and after it count.
+        except Exception as error:
+            fault = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+            self._log(f"{table} {' '.join(map(str, about.values()))}: failed: {fault}")
+            self._add(table, about | {"missing": fault})
+            self.failed = True
 
 
 def _limit(provider: str, precision: str, arguments: argparse.Namespace) -> Limit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -72,6 +73,7 @@ def measure_tunings(
                     for _ in range(tuning.sessions_on(provider))
                 ]
                 row["array_per_s"] = _rate(upscalers, pictures, least_s)
+                del upscalers  # the next candidate needs their memory
         except (CapabilityError, UpscaleFailedError) as error:
             row["missing"] = str(error)
         rows.append(row)
@@ -113,18 +115,30 @@ def line(rows: Sequence[dict[str, Any]]) -> str:
 
 def _rate(upscalers: Sequence[Upscaler], pictures: list[NDArray[np.uint8]], least_s: float) -> float:
     """Pictures per second of all sessions together, each in a thread of its own."""
-    for upscaler in upscalers:
-        for _ in range(WARM_RUNS):
-            upscaler.upscale_batch(pictures)
-    begun_s = time.perf_counter()
+    one_at_a_time = threading.Lock()
+    begun_s: list[float] = []
+    all_warm = threading.Barrier(len(upscalers), action=lambda: begun_s.append(time.perf_counter()))
 
     def work(upscaler: Upscaler) -> int:
+        # In the thread that will use it, since onnxruntime keeps recorded graphs by thread.
+        try:
+            with one_at_a_time:
+                for _ in range(WARM_RUNS):
+                    upscaler.upscale_batch(pictures)
+        except BaseException:
+            all_warm.abort()
+            raise
+        all_warm.wait()
         done = 0
-        while not done or time.perf_counter() - begun_s < least_s:
+        while not done or time.perf_counter() - begun_s[0] < least_s:
             upscaler.upscale_batch(pictures)
             done += len(pictures)
         return done
 
     with ThreadPoolExecutor(len(upscalers)) as pool:
-        done = sum(pool.map(work, upscalers))
-    return done / (time.perf_counter() - begun_s)
+        working = [pool.submit(work, upscaler) for upscaler in upscalers]
+    faults = [fault for fault in (each.exception() for each in working) if fault is not None]
+    for fault in faults:
+        if not isinstance(fault, threading.BrokenBarrierError):  # those only waited for the one that failed
+            raise fault
+    return sum(each.result() for each in working) / (time.perf_counter() - begun_s[0])

@@ -17,6 +17,7 @@ from facesr_cli.model.providers import (
     device_text,
     installed_wheels,
     openvino_device,
+    remedy_for,
     wheel_conflict,
 )
 from facesr_cli.model.quality import LEAST_AGREEMENT_DB, agreement_db, sample_picture
@@ -115,6 +116,9 @@ def _open_keeping_quality(provider: Provider, source: NetworkSource, terms: Term
 
     Returns:
         The engine, and what is to be said of its precision; nothing where it was asked for or is fp32 anyway.
+
+    Raises:
+        ProviderError: As `open_on`; or it opens, but fails on a picture that the CPU can do.
     """
     engine = open_on(provider, source, terms)
     if terms.precision != "auto" or engine.precision == "fp32" or provider.key in _UNTRIED:
@@ -126,6 +130,11 @@ def _open_keeping_quality(provider: Provider, source: NetworkSource, terms: Term
         return engine, f"; {engine.precision},{why} the picture is fp32's ({agreement:.0f} dB)"
     low = engine.precision
     engine = open_on(provider, source, replace(terms, precision="fp32"))
+    if math.isinf(_seconds(engine, source.sample)) and math.isfinite(_seconds(reference, source.sample)):
+        raise ProviderError(
+            f"{provider.title} did not start: it fails on a small picture that the CPU can do, in {low} and "
+            f"in fp32. Remedy: {remedy_for(provider)}."
+        )
     return engine, (
         f"; fp32, as {low} would change the picture ({agreement:.0f} dB from fp32's, "
         f"{LEAST_AGREEMENT_DB:.0f} are asked for)"

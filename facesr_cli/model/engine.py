@@ -16,7 +16,11 @@ from facesr_cli.model.providers import Provider
 _OUT_OF_MEMORY = (
     "out of memory",
     "out_of_memory",
+    "outofmemory",
     "failed to allocate memory",
+    # cuBLAS and cuDNN: CUBLAS_STATUS_ALLOC_FAILED, CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED
+    "alloc_failed",
+    "allocation_failed",
     "bad_alloc",
     "bad allocation",
 )

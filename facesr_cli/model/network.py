@@ -149,6 +149,7 @@ class Network:
     def close(self) -> None:
         """Free the sessions and their memory."""
         self._engines.clear()
+        self._done.clear()
         self._closed = True
 
     def _infer(self, engine: Engine, batch: Pixels) -> list[_Larger | None]:
@@ -239,6 +240,7 @@ class Network:
             build=build,
             name=path.name,
             digest=self._model.info.digest,
+            pixel_type=pixel_type,
             sample=(fixed.batch or 1, fixed.height or _SAMPLE_PX, fixed.width or _SAMPLE_PX),
         )
 

@@ -17,13 +17,28 @@ _DEFAULT = Tuning()
 
 
 def provider_options(
-    provider: Provider, *, device: int, precision: str, cache_key: str, tuning: Tuning = _DEFAULT
+    provider: Provider,
+    *,
+    device: int,
+    precision: str,
+    cache_key: str,
+    pixel_type: str = "uint8",
+    tuning: Tuning = _DEFAULT,
 ) -> dict[str, str]:
-    """Options of `provider` for onnxruntime; `cache_key` tells compiled engines of different models apart."""
+    """Options of `provider` for onnxruntime.
+
+    Args:
+        provider: Which one.
+        device: Which GPU.
+        precision: What it computes in.
+        cache_key: Tells compiled engines of different models apart.
+        pixel_type: And those of graphs that take other pixels.
+        tuning: How the device is driven.
+    """
     if provider.key == "cuda":
         return _cuda_options(device, precision, tuning)
     if provider.key == "tensorrt":
-        folder = engine_folder(device, precision, cache_key)
+        folder = engine_folder(device, precision, cache_key, pixel_type)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -57,9 +72,10 @@ def partner_options(partner: str, *, device: int, precision: str) -> dict[str, s
     return _cuda_options(device, precision, _DEFAULT) if partner == "CUDAExecutionProvider" else {}
 
 
-def engine_folder(device: int, precision: str, cache_key: str) -> Path:
-    """Where TensorRT keeps engines of one model; what they were timed with is kept in the folder above.
+def engine_folder(device: int, precision: str, cache_key: str, pixel_type: str) -> Path:
+    """Where TensorRT keeps engines of one graph; what they were timed with is kept in the folder above.
 
+    onnxruntime names an engine's file by the names in its graph, which are the same for all types of pixels.
     Engines and timings are only good for the GPU, the driver and the versions that they were made with.
     """
     gpu = cuda_driver.describe(device)
@@ -74,7 +90,8 @@ def engine_folder(device: int, precision: str, cache_key: str) -> Path:
         f"tensorrt-{_tensorrt_version() or 'of-the-system'}",
     ]
     machine = re.sub(r"[^A-Za-z0-9.]+", "-", "_".join(parts))
-    return cache_folder() / "tensorrt" / machine / f"{cache_key.removeprefix('sha256:')[:16]}-{precision}"
+    graph = f"{cache_key.removeprefix('sha256:')[:16]}-{precision}-{pixel_type}"
+    return cache_folder() / "tensorrt" / machine / graph
 
 
 def building_notice(folder: Path) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib
+import importlib.util
 import io
 import sys
 import threading
@@ -39,7 +40,7 @@ class Provider:
     wheel: str
     """The distribution of `WHEELS` that brings it."""
     install: str
-    """What to install for it, as pip takes it."""
+    """What to install for it, as pip takes it; `{cuda}` is the CUDA that onnxruntime was built for."""
     precisions: tuple[str, ...] = ("fp32",)
     """What it can compute in; the first is what `auto` means."""
     partners: tuple[str, ...] = field(default=())
@@ -69,7 +70,7 @@ PROVIDERS: Mapping[str, Provider] = {
             ort_name="TensorrtExecutionProvider",
             title="NVIDIA TensorRT",
             wheel="onnxruntime-gpu",
-            install='"facesr-cli[gpu]" tensorrt',
+            install='"facesr-cli[gpu]" "tensorrt-cu{cuda}>=10,<11"',
             precisions=("fp16", "fp32", "bf16"),
             partners=("CUDAExecutionProvider",),
         ),
@@ -135,7 +136,7 @@ def remedy_for(provider: Provider) -> str:
         return "DirectML exists on Windows only"
     others = [name for name in installed_wheels() if name != provider.wheel]
     uninstall = f"pip uninstall -y {' '.join(others)}, then " if others else ""
-    return f"{uninstall}pip install {provider.install}"
+    return f"{uninstall}pip install {provider.install.format(cuda=_cuda_major())}"
 
 
 def require_onnxruntime() -> ModuleType:
@@ -267,6 +268,19 @@ def preload_cuda() -> str:
     return said.getvalue().strip()
 
 
+def preload_tensorrt() -> None:
+    """Load the TensorRT libraries that pip installed: onnxruntime's plug-in does not know where they lie.
+
+    Does nothing where TensorRT came another way or not at all; `missing_library` then names what is missing.
+    """
+    found = importlib.util.find_spec("tensorrt_libs")
+    for folder in (found.submodule_search_locations or ()) if found else ():
+        for name in ("libnvinfer.so.*", "libnvonnxparser.so.*"):  # the second needs the first
+            for library in sorted(Path(folder).glob(name)):
+                with contextlib.suppress(OSError):  # then it is missing, or lacks what is
+                    ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
+
+
 def missing_library(provider: Provider) -> str | None:
     """The shared library that keeps CUDA or TensorRT from loading, e.g. `libcudnn.so.9` (Linux only).
 
@@ -289,9 +303,13 @@ def missing_library(provider: Provider) -> str | None:
 
 def cuda_requirement() -> str:
     """The CUDA and cuDNN that the installed onnxruntime was built for, as a phrase."""
+    return f"CUDA {_cuda_major()}.x and cuDNN 9.x"
+
+
+def _cuda_major() -> str:
+    """Major version of the CUDA that the installed onnxruntime was built for; 12 where it does not tell."""
     try:
         built_for = importlib.import_module("onnxruntime.capi.build_and_package_info").cuda_version
     except (ImportError, AttributeError):
         built_for = ""
-    major = str(built_for).split(".")[0] or "12"
-    return f"CUDA {major}.x and cuDNN 9.x"
+    return str(built_for).split(".")[0] or "12"

@@ -25,6 +25,7 @@ from facesr_cli.model.providers import (
     missing_library,
     openvino_device,
     preload_cuda,
+    preload_tensorrt,
     remedy_for,
     require_onnxruntime,
     wheel_conflict,
@@ -48,6 +49,8 @@ class NetworkSource:
     name: str
     """File name, for messages."""
     digest: str
+    pixel_type: str = "uint8"
+    """`uint8` or `uint16`: what the graph takes and gives."""
     sample: tuple[int, int, int] = (1, 128, 128)
     """(N, H, W) of a small picture that the network takes."""
 
@@ -74,6 +77,8 @@ def open_on(provider: Provider, source: NetworkSource, terms: Terms) -> Engine:
     notes = ""
     if provider.key in ("cuda", "tensorrt"):
         notes = preload_cuda()
+        if provider.key == "tensorrt":
+            preload_tensorrt()
         library = missing_library(provider)
         if library is not None:
             raise ProviderError(_not_started(provider, f"{library} is missing"))
@@ -88,7 +93,12 @@ def open_on(provider: Provider, source: NetworkSource, terms: Terms) -> Engine:
         options.enable_mem_pattern = False
         options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     own = provider_options(
-        provider, device=device, precision=resolved, cache_key=source.digest, tuning=tuning
+        provider,
+        device=device,
+        precision=resolved,
+        cache_key=source.digest,
+        pixel_type=source.pixel_type,
+        tuning=tuning,
     )
     if provider.key == "tensorrt" and (notice := building_notice(Path(own["trt_engine_cache_path"]))):
         terms.tell(notice)

@@ -20,7 +20,8 @@ class Tuning:
     """CUDA: the kernels of one shape are recorded once and then started together. Needs `io_binding`."""
     sessions: int | None = None
     """Sessions for each device, so that one uploads and downloads while another computes; None: 2 on CUDA,
-    else 1."""
+    else 1. While one of them records a CUDA graph, nothing else of the process may allocate or copy, so with
+    `cuda_graphs` there is one."""
     spinning: bool = True
     """CPU: threads of onnxruntime wait for work in a loop, which costs decoding and encoding their cores."""
 
@@ -29,6 +30,8 @@ class Tuning:
             raise UsageError(f"There must be at least 1 session for a device, not {self.sessions}.")
         if self.cuda_graphs and self.io_binding is False:
             raise UsageError("CUDA graphs replay fixed addresses, so they need io_binding.")
+        if self.cuda_graphs and (self.sessions or 1) > 1:
+            raise UsageError("CUDA graphs are recorded while nothing else runs, so there is one session.")
 
     def binds(self, provider_key: str) -> bool:
         """Whether buffers are bound on this provider."""
@@ -40,7 +43,7 @@ class Tuning:
         """Sessions for each device of this provider."""
         if self.sessions is not None:
             return self.sessions
-        return 2 if provider_key == "cuda" else 1
+        return 2 if provider_key == "cuda" and not self.cuda_graphs else 1
 
 
 CANDIDATES: Mapping[str, Tuning] = {

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 
 import pytest
 
-from benchmarks import gpu
+from benchmarks import gpu, gpu_tuning
 from benchmarks.photographs import photograph, write_jpegs
 from facesr_cli.bench import end_to_end
 from facesr_cli.errors import UpscaleFailedError
@@ -69,6 +71,53 @@ def test_a_batch_that_does_not_fit_ends_the_batches_and_not_the_run(tiny_model, 
     rows = json.loads(output.read_text())["forward"]
     assert [row["batch"] for row in rows] == [1, 2]
     assert rows[1]["missing"] == "no room for two"
+
+
+def test_what_fails_is_a_row_and_all_the_others_are_kept(tiny_model, tmp_path, monkeypatch):
+    output = tmp_path / "result.json"
+    kept = []
+
+    def broken(*_, **__):
+        kept.append(json.loads(output.read_text()))
+        raise RuntimeError("CUDNN_STATUS_INTERNAL_ERROR\nand more")
+
+    monkeypatch.setattr(gpu, "measure_pipeline", broken)
+    monkeypatch.setattr(gpu, "_end_to_end", lambda *_: {"end_to_end_per_s": 1.0})
+    assert gpu.main([*SMALL, "--batches", "1", "--model", str(tiny_model), "-o", str(output)]) == 1
+    result = json.loads(output.read_text())
+    row = {"model": str(tiny_model), "provider": "cpu", "missing": "CUDNN_STATUS_INTERNAL_ERROR"}
+    assert result["pipeline"] == [row]
+    assert result["end_to_end"] and result["forward"] and result["tuning"]
+    (then,) = kept
+    assert then["forward"] and then["end_to_end"] and not then["tuning"], "written row by row"
+    assert "pipeline " in output.with_suffix(".log").read_text()
+
+
+def test_sessions_are_warmed_one_by_one_in_the_threads_that_use_them():
+    """onnxruntime keeps recorded graphs by thread, and nothing else may run while one is recorded."""
+    busy, threads, overlaps = [], {}, []
+
+    class Session:
+        def upscale_batch(self, pictures):
+            threads.setdefault(id(self), []).append(threading.get_ident())
+            if len(threads[id(self)]) <= gpu_tuning.WARM_RUNS:
+                overlaps.append(bool(busy))
+                busy.append(self)
+                time.sleep(0.01)
+                busy.remove(self)
+            return pictures
+
+    sessions = [Session(), Session()]
+    assert gpu_tuning._rate(sessions, [None], 0.05) > 0
+    assert not any(overlaps)
+    assert all(len(set(idents)) == 1 for idents in threads.values())
+
+    class Broken:
+        def upscale_batch(self, _pictures):
+            raise UpscaleFailedError("inference-failed", "broken")
+
+    with pytest.raises(UpscaleFailedError, match="broken"):
+        gpu_tuning._rate([Session(), Broken()], [None], 0.0)
 
 
 def test_what_cannot_run_is_said_before_any_work(tmp_path, capsys):

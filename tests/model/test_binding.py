@@ -143,6 +143,10 @@ def test_a_lack_of_memory_frees_the_buffers_and_is_typed():
 def test_tuning_refuses_contradictions():
     with pytest.raises(UsageError, match="io_binding"):
         Tuning(cuda_graphs=True, io_binding=False)
+    # Another session that allocates or copies while one records would spoil the recording.
+    assert Tuning().sessions_on("cuda") == 2 and Tuning(cuda_graphs=True).sessions_on("cuda") == 1
+    with pytest.raises(UsageError, match="one session"):
+        Tuning(cuda_graphs=True, sessions=2)
     with pytest.raises(UsageError, match="at least 1"):
         Tuning(sessions=0)
     assert Tuning().binds("cuda") and not Tuning().binds("cpu")

@@ -99,11 +99,13 @@ def test_engines_are_kept_by_gpu_versions_model_and_precision(driver, monkeypatc
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
     monkeypatch.setattr(provider_options, "installed_wheels", lambda: {"onnxruntime-gpu": "1.31.1"})
-    folder = provider_options.engine_folder(1, "fp16", "sha256:" + "ab" * 32)
-    assert folder.name == "ab" * 8 + "-fp16"
+    folder = provider_options.engine_folder(1, "fp16", "sha256:" + "ab" * 32, "uint8")
+    assert folder.name == "ab" * 8 + "-fp16-uint8"
     for part in ("Test-GPU-1-PCIe", "sm-9.0", "driver-12040", "onnxruntime-gpu-1.31.1", "tensorrt-"):
         assert part in folder.parent.name
-    assert folder != provider_options.engine_folder(0, "fp16", "sha256:" + "ab" * 32)
+    assert folder != provider_options.engine_folder(0, "fp16", "sha256:" + "ab" * 32, "uint8")
+    # onnxruntime names the engines of both graphs alike, since their values have the same names.
+    assert folder != provider_options.engine_folder(1, "fp16", "sha256:" + "ab" * 32, "uint16")
 
     assert "minutes" in provider_options.building_notice(folder)
     folder.mkdir(parents=True)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from facesr_cli.errors import UpscaleFailedError
+from facesr_cli.errors import ProviderError, UpscaleFailedError
 from facesr_cli.model import choosing, providers
 from facesr_cli.model.choosing import open_engine
 from facesr_cli.model.engine import Engine
@@ -92,6 +92,23 @@ def test_auto_keeps_fp16_only_with_the_picture(monkeypatch, key, levels, precisi
     assert ("fp16" in choice.reason.split(": ", 1)[1]) == (key == "cuda"), "it says why"
     asked, _ = open_engine(source, requested=key, device=0, precision="fp16", threads=1)
     assert asked.precision == "fp16", "what is asked for is not doubted"
+
+
+def test_a_provider_that_fails_where_the_cpu_does_not_has_not_started(monkeypatch):
+    """So `auto` goes on to the next one, and who asked for it learns at once."""
+
+    def open_on(provider, _source, terms):
+        if provider.key == "cpu":
+            return engine(0, "fp32", "cpu")
+        return engine(None, providers.choose_precision(provider, terms.precision, ""), provider.key)
+
+    monkeypatch.setattr(choosing, "open_on", open_on)
+    monkeypatch.setattr(choosing, "available", lambda: ("cuda", "cpu"))
+    source = NetworkSource(build=lambda _precision: b"", name="n", digest="", sample=(1, 16, 16))
+    with pytest.raises(ProviderError, match="a small picture that the CPU can do, in fp16 and in fp32"):
+        open_engine(source, requested="cuda", device=0, precision="auto", threads=1)
+    _, choice = open_engine(source, requested="auto", device=0, precision="auto", threads=1)
+    assert choice.key == "cpu" and "small picture" in choice.warning
 
 
 @pytest.mark.parametrize(

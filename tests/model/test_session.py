@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 import time
+import weakref
 from importlib import metadata
+from pathlib import Path
 from types import SimpleNamespace
 
 import onnxruntime
@@ -238,3 +241,43 @@ def test_networks_that_open_at_the_same_time_leave_stdout_alone(monkeypatch):
     after, sys.stdout = sys.stdout, stdout
     assert after is stdout
     assert said == {"first": "first", "second": "second"}
+
+
+def test_tensorrt_from_pip_is_loaded_before_the_plug_in_looks_for_it(monkeypatch, tmp_path):
+    """In the folder of pip's package, the parser after the library that it needs; whatever fails is left."""
+    folder = tmp_path / "tensorrt_libs"
+    folder.mkdir()
+    for name in ("__init__.py", "libnvonnxparser.so.10", "libnvinfer.so.10", "libnvinfer_plugin.so.10"):
+        (folder / name).write_bytes(b"")
+    loaded = []
+
+    def load(path, mode):
+        loaded.append(Path(path).name)
+        raise OSError("libcudart.so.12: cannot open shared object file")
+
+    monkeypatch.setattr(providers.ctypes, "CDLL", load)
+    providers.preload_tensorrt()
+    assert loaded == [], "it is not installed"
+    monkeypatch.syspath_prepend(str(tmp_path))
+    providers.preload_tensorrt()
+    assert loaded == ["libnvinfer.so.10", "libnvonnxparser.so.10"]
+
+
+def test_the_remedy_names_a_tensorrt_that_onnxruntime_can_load(monkeypatch):
+    use_wheels(monkeypatch, onnxruntime_gpu="1.31.1")
+    monkeypatch.setattr(providers, "_cuda_major", lambda: "13")
+    assert providers.remedy_for(PROVIDERS["tensorrt"]) == (
+        'pip install "facesr-cli[gpu]" "tensorrt-cu13>=10,<11"'
+    )
+
+
+def test_a_closed_network_keeps_no_session(tiny_model, random_photo):
+    upscaler = Upscaler(tiny_model, provider="cpu")
+    upscaler.upscale(random_photo(8, 8))
+    network = upscaler._network
+    (engine,) = network._engines.values()
+    session_of = weakref.ref(engine.session)
+    del engine
+    network.close()
+    gc.collect()
+    assert session_of() is None
