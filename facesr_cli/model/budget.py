@@ -60,14 +60,14 @@ class Budget:
         return replace(self, whole_px=0, tile_px=smaller, batch_size=1)
 
 
-_CPU = Budget(whole_px=1600 * 1600, tile_px=1600, batch_size=1, batch_px=None)
-"""Batches bring a CPU nothing. Tiles are as large as what is not tiled, and so large that a context of 45 px
-costs a tenth of the time (with tiles of 1,088 px up to a fifth). Networks for which that is more than
+_CPU = Budget(whole_px=1088 * 1088, tile_px=1088, batch_size=1, batch_px=None)
+"""Batches bring a CPU nothing. Tiles are as large as what is not tiled, so that context costs a tenth of the
+time (at 512 px a third), and 64 px above 1024, so that 2048 px are two. Networks for which that is more than
 `CPU_BYTES` get smaller ones."""
 
 CPU_BYTES = 2.5 * 2**30
-"""What the tensors of one run may take on a CPU by `footprint.bytes_per_pixel`; face-x2 takes 0.8 GiB, and a
-network of 64 channels at four times the size fits with tiles of 800 px."""
+"""What the tensors of one run may take on a CPU by `footprint.bytes_per_pixel`; face-x2 takes 0.4 GiB, and a
+network of 64 channels at four times the size fits with tiles of 544 px."""
 
 MODEST_PX = 544 * 544
 """On a CPU, for networks of which that is not known."""
