@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 import torch
 from torch import nn
@@ -33,7 +31,7 @@ def test_the_state_of_an_optimiser_from_before_there_were_shares_has_one():
     assert state_for(state, CPU)["param_groups"][0][SHARE] == 1.0
 
 
-def test_slow_weights_move_less_and_the_share_outlives_a_pause(make_recipe, faces, tmp_path):
+def test_slow_weights_move_less(make_recipe, faces, tmp_path):
     def moved(**optimiser):
         values = make_recipe(steps=3).to_dict()
         values["optimiser"] |= {"warmup_steps": 0, "ema_decay": 0.0} | optimiser
@@ -41,14 +39,16 @@ def test_slow_weights_move_less_and_the_share_outlives_a_pause(make_recipe, face
         settings = TrainSettings(data=faces, out=out, device="cpu")
         return run_training(recipe_from_dict(values), settings)
 
+    # With both groups all but still, the weights stay where the seed put them.
+    start = moved(learning_rate=1e-12).generator["head.weight"]
     quick, slow = moved(), moved(slow=["head."], slow_ratio=0.01)
+    way = [float((run.generator["head.weight"] - start).abs().max()) for run in (quick, slow)]
+    assert 0 < way[1] < 0.05 * way[0]
     groups = slow.optimiser["param_groups"]
     assert [group[SHARE] for group in groups] == [1.0, 0.01]
     assert groups[1]["lr"] == pytest.approx(0.01 * groups[0]["lr"])
-    assert not torch.equal(quick.generator["head.weight"], slow.generator["head.weight"])
     with pytest.raises(UsageError, match=r"optimiser\.slow: no weight begins with 'neck'"):
         moved(slow=["neck"])
     for wrong in ({"slow": [""]}, {"slow": ["head."], "slow_ratio": 0.0}):
         with pytest.raises(ValueError, match=r"optimiser\.slow"):
             moved(**wrong)
-    assert dataclasses.is_dataclass(slow)
