@@ -15,34 +15,26 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-import numpy as np
-from numpy.typing import NDArray
-
 from benchmarks.command import busiest_stage, facesr_cli, run, run_seconds, stage_seconds
+from benchmarks.gpu_forward import LEAST_S, forward_rows
 from benchmarks.gpu_tuning import line, measure_tunings
 from benchmarks.log import Log
-from benchmarks.network import digests, open_network
-from benchmarks.photographs import photograph, write_jpegs
+from benchmarks.network import digests
+from benchmarks.photographs import write_jpegs
 from benchmarks.pipeline import measure_pipeline, pipeline_line
 from benchmarks.quality import fp16_loss
-from benchmarks.resultfile import check_output, document, summary, write
-from facesr_cli.bench.bound import BoundSession
+from benchmarks.resultfile import check_output, document, write
 from facesr_cli.bench.limit import Convolution, Limit, measure_limit
 from facesr_cli.bench.memory import peak_memory
-from facesr_cli.bench.speed import work_of
 from facesr_cli.errors import CapabilityError, FacesrError, UpscaleFailedError, UsageError
-from facesr_cli.model import graph
 from facesr_cli.model.catalogue import bundled_names
 from facesr_cli.model.providers import PROVIDERS, available
-from facesr_cli.model.upscaler import Upscaler
 
 BATCHES = (1, 2, 4, 8, 16, 32)
 MOST_AUTO_BATCH = 8
@@ -50,8 +42,6 @@ MOST_AUTO_BATCH = 8
 PRECISIONS = ("fp32", "fp16")
 
 _SMALL = {"convolutions": (Convolution(8, 32),), "copy_values": 1 << 12, "repeats": 1}
-_LEAST_S = 1.0
-"""Each rate is measured at least so long, and at least `--repeats` runs."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -169,7 +159,7 @@ class _Measuring:
         for model in models:
             for limit in limits.values():
                 with self._row("forward", {"model": model, "precision": limit.precision}):
-                    for row in _forward(model, limit, arguments, log):
+                    for row in forward_rows(model, limit, arguments, log):
                         self._add("forward", row)
             about = {"model": model, "provider": provider}
             with self._row("quality", about):
@@ -193,7 +183,7 @@ class _Measuring:
                     device=arguments.device,
                     batch=min(MOST_AUTO_BATCH, max(arguments.batches)),
                     size_px=arguments.size,
-                    least_s=_LEAST_S * (arguments.repeats > 1),
+                    least_s=LEAST_S * (arguments.repeats > 1),
                 )
                 log(line(rows))
                 for row in rows:
@@ -222,97 +212,6 @@ class _Measuring:
 def _limit(provider: str, precision: str, arguments: argparse.Namespace) -> Limit:
     sizes: dict[str, Any] = _SMALL if arguments.small_limit else {}
     return measure_limit(provider=provider, precision=precision, device=arguments.device, **sizes)
-
-
-def _forward(model: str, limit: Limit, arguments: argparse.Namespace, log: Log) -> Iterator[dict[str, Any]]:
-    """Yield a row for each batch size, until one does not fit into memory."""
-    size_px, gpu = arguments.size, None if limit.provider in ("cpu", "openvino") else arguments.device
-    work = work_of(model, size_px, size_px)
-    for batch in arguments.batches:
-        row: dict[str, Any] = {"model": model, "provider": limit.provider, "precision": limit.precision}
-        row["batch"] = batch
-        pixels = np.stack([photograph(size_px, size_px, seed=seed) for seed in range(batch)])
-        try:
-            with peak_memory(gpu=gpu) as peak:
-                on_device, scale = _on_device(model, limit, pixels, arguments)
-                in_host = _in_host(model, limit, pixels, arguments)
-        except UpscaleFailedError as error:
-            log(f"{model} {limit.provider} {limit.precision} batch {batch}: {error}")
-            yield row | {"missing": str(error)}
-            return
-        rate = batch / statistics.median(on_device)
-        row |= {
-            "forward": summary(on_device),
-            "forward_per_s": rate,
-            "array": summary(in_host),
-            "array_per_s": batch / statistics.median(in_host),
-            "crossing_bytes_per_image": pixels[0].size * (1 + scale**2),
-            "peak_device_bytes": peak.device_bytes,
-        }
-        if work is not None:
-            arithmetic_s, memory_s = limit.least_s(work)
-            row |= {
-                "gflop_per_s": work.gflop * rate,
-                "share_of_limit": arithmetic_s * rate,
-                "gbyte_per_s": work.gbyte(limit.precision) * rate,
-                "bound_by": "arithmetic" if arithmetic_s >= memory_s else "memory",
-            }
-        log(
-            f"{model} {limit.provider} {limit.precision} batch {batch}: {rate:.1f}/s on the device, "
-            f"{row['array_per_s']:.1f}/s array to array, share of limit {row.get('share_of_limit', 0):.2f}"
-        )
-        yield row
-
-
-def _on_device(
-    model: str, limit: Limit, pixels: NDArray[np.uint8], arguments: argparse.Namespace
-) -> tuple[list[float], int]:
-    """Seconds of each run with inputs and outputs bound on the device, and the scale of the network."""
-    engine, scale = open_network(
-        model, provider=limit.provider, device=arguments.device, precision=limit.precision
-    )
-    count, height, width, channels = pixels.shape
-    outputs: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
-        graph.OUTPUT: ((count, height * scale, width * scale, channels), np.uint8),
-        graph.MEANS: ((count,), np.float32),
-    }
-    try:
-        bound = BoundSession(engine, {graph.INPUT: pixels}, outputs, device=arguments.device)
-        return _timed(bound.run, arguments.repeats), scale
-    except Exception as error:  # onnxruntime's exceptions share no base class
-        message = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
-        raise UpscaleFailedError("inference-failed", message) from error
-
-
-def _in_host(
-    model: str, limit: Limit, pixels: NDArray[np.uint8], arguments: argparse.Namespace
-) -> list[float]:
-    """Seconds of each batch as `upscale` runs it."""
-    upscaler = Upscaler(
-        model,
-        provider=limit.provider,
-        device=arguments.device,
-        precision=limit.precision,
-        batch_size=len(pixels),
-    )
-    with upscaler:
-
-        def once() -> float:
-            begun_s = time.perf_counter()
-            upscaler.upscale_batch(list(pixels))
-            return time.perf_counter() - begun_s
-
-        return _timed(once, arguments.repeats)
-
-
-def _timed(once: Any, repeats: int) -> list[float]:
-    """Two runs that are not counted, since kernels are chosen there, then the seconds of each other one."""
-    once()
-    once()
-    seconds: list[float] = []
-    while len(seconds) < repeats or sum(seconds) < _LEAST_S * (repeats > 1):
-        seconds.append(once())
-    return seconds
 
 
 def _end_to_end(model: str, provider: str, arguments: argparse.Namespace, log: Log) -> dict[str, Any]:

@@ -91,12 +91,9 @@ def lines(figures: Figures) -> list[str]:
     ]
     found.append(f"decode a JPEG of the input's size: {figures['decode']['median_s']:.4f} s")
     found += [
-        f"encode in {row['workers']} {row['pool']}: {row['images_per_s']:.2f} photographs/s"
-        for row in figures["pools"]
-    ]
-    found += [
-        f"decode in {row['workers']} {row['pool']}: {row['images_per_s']:.2f} photographs/s"
-        for row in figures["decode_pools"]
+        f"{stage} in {row['workers']} {row['pool']}: {row['images_per_s']:.2f} photographs/s"
+        for stage, pools in (("encode", "pools"), ("decode", "decode_pools"))
+        for row in figures[pools]
     ]
     found += [
         f"threads that {'spin' if row['spinning'] else 'sleep'}: {row['images_per_s']:.3f} photographs/s, "

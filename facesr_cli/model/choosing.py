@@ -135,6 +135,8 @@ def _open_keeping_quality(provider: Provider, source: NetworkSource, terms: Term
             f"{provider.title} did not start: it fails on a small picture that the CPU can do, in {low} and "
             f"in fp32. Remedy: {remedy_for(provider)}."
         )
+    if math.isinf(agreement):
+        return engine, f"; fp32, as {low} fails on a sample picture"
     return engine, (
         f"; fp32, as {low} would change the picture ({agreement:.0f} dB from fp32's, "
         f"{LEAST_AGREEMENT_DB:.0f} are asked for)"

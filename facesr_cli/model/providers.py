@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import importlib
-import importlib.util
-import io
 import sys
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
-from pathlib import Path
 from types import ModuleType
 
 from facesr_cli.errors import MissingExtraError, ProviderError
@@ -136,7 +130,7 @@ def remedy_for(provider: Provider) -> str:
         return "DirectML exists on Windows only"
     others = [name for name in installed_wheels() if name != provider.wheel]
     uninstall = f"pip uninstall -y {' '.join(others)}, then " if others else ""
-    return f"{uninstall}pip install {provider.install.format(cuda=_cuda_major())}"
+    return f"{uninstall}pip install {provider.install.format(cuda=cuda_major())}"
 
 
 def require_onnxruntime() -> ModuleType:
@@ -247,66 +241,12 @@ def device_text(provider: Provider, device: int) -> str:
     return f"GPU {device} ({gpus[0]})" if len(gpus) == 1 and device == 0 else f"GPU {device}"
 
 
-_REDIRECTING = threading.Lock()
-"""Two redirections of stdout that overlap can end in the wrong order, and stdout is then lost for good."""
-
-
-def preload_cuda() -> str:
-    """Load the CUDA and cuDNN libraries that pip installed, so that onnxruntime finds them.
-
-    May be called from several threads, as each network opens what it lacks in its own.
-
-    Returns:
-        What onnxruntime had to say about it, for the message of a failure; it prints that to stdout, where
-        only results belong.
-    """
-    onnxruntime = require_onnxruntime()
-    said = io.StringIO()
-    if hasattr(onnxruntime, "preload_dlls"):  # since 1.21
-        with _REDIRECTING, contextlib.redirect_stdout(said):
-            onnxruntime.preload_dlls()
-    return said.getvalue().strip()
-
-
-def preload_tensorrt() -> None:
-    """Load the TensorRT libraries that pip installed: onnxruntime's plug-in does not know where they lie.
-
-    Does nothing where TensorRT came another way or not at all; `missing_library` then names what is missing.
-    """
-    found = importlib.util.find_spec("tensorrt_libs")
-    for folder in (found.submodule_search_locations or ()) if found else ():
-        for name in ("libnvinfer.so.*", "libnvonnxparser.so.*"):  # the second needs the first
-            for library in sorted(Path(folder).glob(name)):
-                with contextlib.suppress(OSError):  # then it is missing, or lacks what is
-                    ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
-
-
-def missing_library(provider: Provider) -> str | None:
-    """The shared library that keeps CUDA or TensorRT from loading, e.g. `libcudnn.so.9` (Linux only).
-
-    onnxruntime logs such a failure and carries on with the CPU; loading its plug-in by hand names the cause.
-    """
-    plugin = {"cuda": "cuda", "tensorrt": "tensorrt"}.get(provider.key)
-    if plugin is None or not sys.platform.startswith("linux"):
-        return None
-    origin = require_onnxruntime().__file__
-    assert origin is not None
-    folder = Path(origin).parent / "capi"
-    try:
-        ctypes.CDLL(str(folder / "libonnxruntime_providers_shared.so"), mode=ctypes.RTLD_GLOBAL)
-        ctypes.CDLL(str(folder / f"libonnxruntime_providers_{plugin}.so"))
-    except OSError as error:
-        library, _, fault = str(error).partition(":")
-        return library if "cannot open shared object file" in fault else None
-    return None
-
-
 def cuda_requirement() -> str:
     """The CUDA and cuDNN that the installed onnxruntime was built for, as a phrase."""
-    return f"CUDA {_cuda_major()}.x and cuDNN 9.x"
+    return f"CUDA {cuda_major()}.x and cuDNN 9.x"
 
 
-def _cuda_major() -> str:
+def cuda_major() -> str:
     """Major version of the CUDA that the installed onnxruntime was built for; 12 where it does not tell."""
     try:
         built_for = importlib.import_module("onnxruntime.capi.build_and_package_info").cuda_version

@@ -14,6 +14,7 @@ from facesr_cli.errors import ModelError, ProviderError
 from facesr_cli.model.binding import BoundSession
 from facesr_cli.model.engine import Engine
 from facesr_cli.model.hardware import usable_cpus
+from facesr_cli.model.libraries import missing_library, preload_cuda, preload_tensorrt
 from facesr_cli.model.provider_options import building_notice, partner_options, provider_options
 from facesr_cli.model.providers import (
     PROVIDERS,
@@ -22,10 +23,7 @@ from facesr_cli.model.providers import (
     choose_precision,
     cuda_requirement,
     installed_wheels,
-    missing_library,
     openvino_device,
-    preload_cuda,
-    preload_tensorrt,
     remedy_for,
     require_onnxruntime,
     wheel_conflict,

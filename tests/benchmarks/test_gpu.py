@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from benchmarks import gpu, gpu_tuning
+from benchmarks import gpu, gpu_forward, gpu_tuning
 from benchmarks.photographs import photograph, write_jpegs
 from facesr_cli.bench import end_to_end
 from facesr_cli.errors import UpscaleFailedError
@@ -57,14 +57,14 @@ def test_it_measures_on_the_cpu_and_writes_log_and_result(tiny_model, tmp_path):
 
 
 def test_a_batch_that_does_not_fit_ends_the_batches_and_not_the_run(tiny_model, tmp_path, monkeypatch):
-    real = gpu._on_device
+    real = gpu_forward._on_device
 
     def short(model, limit, pixels, arguments):
         if len(pixels) > 1:
             raise UpscaleFailedError("out-of-memory", "no room for two")
         return real(model, limit, pixels, arguments)
 
-    monkeypatch.setattr(gpu, "_on_device", short)
+    monkeypatch.setattr(gpu_forward, "_on_device", short)
     monkeypatch.setattr(gpu, "_end_to_end", lambda *_: {})
     output = tmp_path / "result.json"
     assert gpu.main([*SMALL, "--batches", "1,2,4", "--model", str(tiny_model), "-o", str(output)]) == 0

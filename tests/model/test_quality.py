@@ -90,6 +90,7 @@ def test_auto_keeps_fp16_only_with_the_picture(monkeypatch, key, levels, precisi
     opened, choice = open_engine(source, requested=key, device=0, precision="auto", threads=1)
     assert opened.precision == choice.precision == precision
     assert ("fp16" in choice.reason.split(": ", 1)[1]) == (key == "cuda"), "it says why"
+    assert ("fails on a sample" in choice.reason) == (levels is None) and "inf dB from" not in choice.reason
     asked, _ = open_engine(source, requested=key, device=0, precision="fp16", threads=1)
     assert asked.precision == "fp16", "what is asked for is not doubted"
 

@@ -15,7 +15,7 @@ import onnxruntime
 import pytest
 
 from facesr_cli.errors import CapabilityError, MissingExtraError, ModelError, ProviderError
-from facesr_cli.model import hardware, provider_options, providers, session
+from facesr_cli.model import hardware, libraries, provider_options, providers, session
 from facesr_cli.model.choosing import open_engine
 from facesr_cli.model.providers import PROVIDERS
 from facesr_cli.model.session import NetworkSource
@@ -230,8 +230,8 @@ def test_networks_that_open_at_the_same_time_leave_stdout_alone(monkeypatch):
     stdout = sys.stdout
     said = {}
     threads = [
-        threading.Thread(target=lambda: said.update(first=providers.preload_cuda()), name="first"),
-        threading.Thread(target=lambda: said.update(second=providers.preload_cuda()), name="second"),
+        threading.Thread(target=lambda: said.update(first=libraries.preload_cuda()), name="first"),
+        threading.Thread(target=lambda: said.update(second=libraries.preload_cuda()), name="second"),
     ]
     threads[0].start()
     first_inside.wait()
@@ -255,17 +255,17 @@ def test_tensorrt_from_pip_is_loaded_before_the_plug_in_looks_for_it(monkeypatch
         loaded.append(Path(path).name)
         raise OSError("libcudart.so.12: cannot open shared object file")
 
-    monkeypatch.setattr(providers.ctypes, "CDLL", load)
-    providers.preload_tensorrt()
+    monkeypatch.setattr(libraries.ctypes, "CDLL", load)
+    libraries.preload_tensorrt()
     assert loaded == [], "it is not installed"
     monkeypatch.syspath_prepend(str(tmp_path))
-    providers.preload_tensorrt()
+    libraries.preload_tensorrt()
     assert loaded == ["libnvinfer.so.10", "libnvonnxparser.so.10"]
 
 
 def test_the_remedy_names_a_tensorrt_that_onnxruntime_can_load(monkeypatch):
     use_wheels(monkeypatch, onnxruntime_gpu="1.31.1")
-    monkeypatch.setattr(providers, "_cuda_major", lambda: "13")
+    monkeypatch.setattr(providers, "cuda_major", lambda: "13")
     assert providers.remedy_for(PROVIDERS["tensorrt"]) == (
         'pip install "facesr-cli[gpu]" "tensorrt-cu13>=10,<11"'
     )

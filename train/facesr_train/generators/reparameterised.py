@@ -118,15 +118,11 @@ class ReparameterisedNet(HalfResolutionNet):
     @torch.no_grad()
     def fold(self) -> HalfResolutionNet:
         """The plain network that computes the same, with weights of its own."""
-        folded = {name: value.clone() for name, value in self.state_dict().items() if "body." not in name}
-        for name, module in self.named_modules():
-            if isinstance(module, BranchedConv):
-                folded |= {f"{name}.weight": module.kernel(), f"{name}.bias": module.bias.clone()}
         with torch.device("meta"):  # no memory and no random numbers for weights that are replaced
             plain = HalfResolutionNet(
                 HalfResolutionConfig(channels=self.config.channels, blocks=self.config.blocks)
             )
-        plain.load_state_dict(folded, assign=True)
+        plain.load_state_dict(folded_weights(self), assign=True)
         return plain.train(self.training)
 
     @torch.no_grad()
@@ -142,15 +138,49 @@ class ReparameterisedNet(HalfResolutionNet):
         Raises:
             ValueError: Weights are missing in `plain` or of another shape.
         """
-        weights = {name: value.clone() for name, value in self.state_dict().items()}
-        sources = {name: name for name in weights if "body." not in name}
-        for name, module in self.named_modules():
-            if isinstance(module, BranchedConv):
-                for branch in ("centre", "gather", "identity"):
-                    weights[f"{name}.{branch}"].zero_()
-                sources |= {f"{name}.direct": f"{name}.weight", f"{name}.bias": f"{name}.bias"}
-        for name, source in sources.items():
-            if source not in plain or plain[source].shape != weights[name].shape:
-                raise ValueError(f"{source} is missing or of another shape")
-            weights[name].copy_(plain[source])
-        return weights
+        return unfolded_weights(self, plain)
+
+
+@torch.no_grad()
+def folded_weights(network: nn.Module) -> dict[str, Tensor]:
+    """A state dictionary with one kernel in the place of each `BranchedConv`; a copy of everything else."""
+    branched = {name: module for name, module in network.named_modules() if isinstance(module, BranchedConv)}
+    weights = {
+        name: value.clone()
+        for name, value in network.state_dict().items()
+        if name.rpartition(".")[0] not in branched
+    }
+    for name, module in branched.items():
+        weights |= {f"{name}.weight": module.kernel(), f"{name}.bias": module.bias.clone()}
+    return weights
+
+
+@torch.no_grad()
+def unfolded_weights(
+    network: nn.Module, plain: Mapping[str, Tensor], *, fresh: str = ""
+) -> dict[str, Tensor]:
+    """`folded_weights` backwards, as `ReparameterisedNet.unfolded` says.
+
+    Args:
+        network: Gives the names and shapes, and what is not in `plain`.
+        plain: Weights in folded form.
+        fresh: Beginning of the names that are taken from `network` instead; empty: none.
+
+    Raises:
+        ValueError: Weights are missing in `plain` or of another shape.
+    """
+    weights = {name: value.clone() for name, value in network.state_dict().items()}
+    left = {name for name in weights if fresh and name.startswith(fresh)}
+    sources = {name: name for name in weights if name not in left}
+    for name, module in network.named_modules():
+        if isinstance(module, BranchedConv) and f"{name}.direct" not in left:
+            for branch in ("centre", "gather", "identity"):
+                weights[f"{name}.{branch}"].zero_()
+            for branch in ("centre", "gather", "identity", "widen"):
+                del sources[f"{name}.{branch}"]
+            sources |= {f"{name}.direct": f"{name}.weight", f"{name}.bias": f"{name}.bias"}
+    for name, source in sources.items():
+        if source not in plain or plain[source].shape != weights[name].shape:
+            raise ValueError(f"{source} is missing or of another shape")
+        weights[name].copy_(plain[source])
+    return weights

@@ -30,7 +30,11 @@ from facesr_train.generators.half_resolution import (
     ResidualBlock,
 )
 from facesr_train.generators.reach import Conv, Shuffle, halo_of
-from facesr_train.generators.reparameterised import BranchedConv, ReparameterisedBlock
+from facesr_train.generators.reparameterised import (
+    ReparameterisedBlock,
+    folded_weights,
+    unfolded_weights,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,15 +123,9 @@ class TwoScaleNet(HalfResolutionNet):
     @torch.no_grad()
     def fold(self) -> TwoScaleNet:
         """The network without branches that computes the same, with weights of its own."""
-        folded = {name: value.clone() for name, value in self.state_dict().items()}
-        for name, module in self.named_modules():
-            if isinstance(module, BranchedConv):
-                for part in module.state_dict():
-                    del folded[f"{name}.{part}"]
-                folded |= {f"{name}.weight": module.kernel(), f"{name}.bias": module.bias.clone()}
         with torch.device("meta"):  # no memory and no random numbers for weights that are replaced
             plain = TwoScaleNet(dataclasses.replace(self.config, expansion=0))
-        plain.load_state_dict(folded, assign=True)
+        plain.load_state_dict(folded_weights(self), assign=True)
         return plain.train(self.training)
 
     @torch.no_grad()
@@ -143,23 +141,11 @@ class TwoScaleNet(HalfResolutionNet):
         Raises:
             ValueError: Weights are missing in `plain` or of another shape.
         """
-        weights = {name: value.clone() for name, value in self.state_dict().items()}
-        single = not any(name.startswith(COARSE) for name in plain)
-        sources = {name: name for name in weights if not (single and name.startswith(COARSE))}
-        for name, module in self.named_modules():
-            if isinstance(module, BranchedConv) and f"{name}.direct" in sources:
-                for branch in ("centre", "gather", "identity", "widen"):
-                    del sources[f"{name}.{branch}"]
-                    if branch != "widen":
-                        weights[f"{name}.{branch}"].zero_()
-                sources |= {f"{name}.direct": f"{name}.weight", f"{name}.bias": f"{name}.bias"}
-        if single:
-            for name in ("weight", "bias"):
-                weights[f"{COARSE}up.{name}"].zero_()
-        for name, source in sources.items():
-            if source not in plain or plain[source].shape != weights[name].shape:
-                raise ValueError(f"{source} is missing or of another shape")
-            weights[name].copy_(plain[source])
+        if any(name.startswith(COARSE) for name in plain):
+            return unfolded_weights(self, plain)
+        weights = unfolded_weights(self, plain, fresh=COARSE)
+        for name in ("weight", "bias"):
+            weights[f"{COARSE}up.{name}"].zero_()
         return weights
 
 
